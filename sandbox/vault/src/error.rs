@@ -1,0 +1,78 @@
+use std::path::PathBuf;
+
+/// What can go wrong with keys, envelopes and signatures.
+///
+/// No variant carries key bytes or plaintext. Failed decryption never says which of key,
+/// context or bytes was wrong: an attacker learns nothing from the difference.
+#[derive(Debug, thiserror::Error)]
+pub enum VaultError {
+    /// The operating system gave no random bytes.
+    #[error("the operating system gave no random bytes")]
+    Randomness,
+    /// The bytes are no envelope of ours, or of a version we do not know.
+    #[error("not a sealed envelope of a known version")]
+    NotAnEnvelope,
+    /// Key, context or bytes do not belong together.
+    #[error("cannot be opened with this key in this context")]
+    CannotOpen,
+    /// The plaintext is larger than AES-GCM allows.
+    #[error("too large to seal")]
+    TooLarge,
+    /// The text is no wrapped key, or the wrapped bytes are no key.
+    #[error("not a wrapped key")]
+    NotAKey,
+    /// The signature does not fit the bytes, the label and the identity.
+    #[error("signature does not fit")]
+    BadSignature,
+    /// The file or text holds no usable Ed25519 key.
+    #[error("no usable Ed25519 key in {place}")]
+    BadIdentity {
+        /// Where the key was looked for: a path or `text`.
+        place: String,
+    },
+    /// A secret's file or folder can be reached by others than its owner.
+    #[error("{path}: mode {mode:04o} lets others in, wanted {wanted:04o}")]
+    LaxPermissions {
+        /// The file or folder refused.
+        path: PathBuf,
+        /// Its permission bits.
+        mode: u32,
+        /// The most we accept.
+        wanted: u32,
+    },
+    /// A secret's path is no plain file (or no folder where one is needed).
+    #[error("{path}: not a plain file or folder as needed")]
+    NotPlain {
+        /// The path refused.
+        path: PathBuf,
+    },
+    /// A file operation failed.
+    #[error("{path}: {doing} failed")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was being done.
+        doing: &'static str,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+}
+
+impl VaultError {
+    /// Stable code for scripts and clients.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Randomness => "vault.randomness",
+            Self::NotAnEnvelope => "vault.not_an_envelope",
+            Self::CannotOpen => "vault.cannot_open",
+            Self::TooLarge => "vault.too_large",
+            Self::NotAKey => "vault.not_a_key",
+            Self::BadSignature => "vault.bad_signature",
+            Self::BadIdentity { .. } => "vault.bad_identity",
+            Self::LaxPermissions { .. } => "vault.lax_permissions",
+            Self::NotPlain { .. } => "vault.not_plain",
+            Self::Io { .. } => "vault.io",
+        }
+    }
+}

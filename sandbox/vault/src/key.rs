@@ -1,0 +1,148 @@
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use crate::{Context, VaultError, envelope};
+
+/// A 256-bit symmetric key, wiped when dropped and never printed.
+///
+/// The bytes live in one heap block, so moving a `Key` leaves no copy behind.
+#[derive(Clone)]
+pub struct Key(Box<Zeroizing<[u8; 32]>>);
+
+impl Key {
+    /// A fresh key from the operating system's random source.
+    pub fn generate() -> Result<Self, VaultError> {
+        let mut bytes = Box::new(Zeroizing::new([0_u8; 32]));
+        getrandom::fill(bytes.as_mut_slice()).map_err(|_| VaultError::Randomness)?;
+        Ok(Self(bytes))
+    }
+
+    /// Takes key bytes from elsewhere. Dangerous: the caller vouches that they are random
+    /// and wipes its own copy.
+    pub fn danger_from_bytes(bytes: &[u8]) -> Result<Self, VaultError> {
+        let mut own = Box::new(Zeroizing::new([0_u8; 32]));
+        if bytes.len() != own.len() {
+            return Err(VaultError::NotAKey);
+        }
+        own.copy_from_slice(bytes);
+        Ok(Self(own))
+    }
+
+    /// Shows the key bytes. Dangerous: whoever copies them must wipe the copy.
+    #[must_use]
+    pub fn danger_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Key(..)")
+    }
+}
+
+/// A key sealed under another key; safe to store beside the data. Serialised as base64.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct WrappedKey(Vec<u8>);
+
+impl WrappedKey {
+    /// The envelope's bytes.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
+    /// Takes an envelope's bytes as stored; whether they open shows in [`unwrap`].
+    #[must_use]
+    pub fn from_bytes(bytes: Vec<u8>) -> Self {
+        Self(bytes)
+    }
+}
+
+impl TryFrom<String> for WrappedKey {
+    type Error = VaultError;
+
+    fn try_from(text: String) -> Result<Self, VaultError> {
+        STANDARD
+            .decode(text)
+            .map(Self)
+            .map_err(|_| VaultError::NotAKey)
+    }
+}
+
+impl From<WrappedKey> for String {
+    fn from(wrapped: WrappedKey) -> Self {
+        STANDARD.encode(wrapped.0)
+    }
+}
+
+/// Seals `key` under the key-encrypting key `kek` for one context.
+pub fn wrap(kek: &Key, context: &Context, key: &Key) -> Result<WrappedKey, VaultError> {
+    envelope::seal(kek, context, key.danger_bytes()).map(WrappedKey)
+}
+
+/// Opens a wrapped key; fails when `kek`, context or bytes differ from those of [`wrap`].
+pub fn unwrap(kek: &Key, context: &Context, wrapped: &WrappedKey) -> Result<Key, VaultError> {
+    let bytes = envelope::open(kek, context, &wrapped.0)?;
+    Key::danger_from_bytes(&bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_shows_no_key_bytes() {
+        let key = Key::danger_from_bytes(&[0xab; 32]).unwrap();
+        assert_eq!(format!("{key:?}"), "Key(..)");
+    }
+
+    #[test]
+    fn keys_of_another_length_are_refused() {
+        assert!(matches!(
+            Key::danger_from_bytes(&[1; 31]),
+            Err(VaultError::NotAKey)
+        ));
+        assert!(matches!(
+            Key::danger_from_bytes(&[1; 33]),
+            Err(VaultError::NotAKey)
+        ));
+    }
+
+    #[test]
+    fn generated_keys_differ() {
+        let (one, two) = (Key::generate().unwrap(), Key::generate().unwrap());
+        assert_ne!(one.danger_bytes(), two.danger_bytes());
+    }
+
+    #[test]
+    fn wrapped_key_opens_only_under_its_own_key_and_context() {
+        let (kek, other, key) = (
+            Key::generate().unwrap(),
+            Key::generate().unwrap(),
+            Key::generate().unwrap(),
+        );
+        let context = Context::new("test.key").text("column");
+        let wrapped = wrap(&kek, &context, &key).unwrap();
+        let text = String::from(wrapped.clone());
+        let back = WrappedKey::try_from(text).unwrap();
+        assert_eq!(
+            unwrap(&kek, &context, &back).unwrap().danger_bytes(),
+            key.danger_bytes()
+        );
+        assert!(matches!(
+            unwrap(&other, &context, &wrapped),
+            Err(VaultError::CannotOpen)
+        ));
+        let elsewhere = Context::new("test.key").text("other");
+        assert!(matches!(
+            unwrap(&kek, &elsewhere, &wrapped),
+            Err(VaultError::CannotOpen)
+        ));
+    }
+}

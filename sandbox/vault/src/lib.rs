@@ -1,0 +1,32 @@
+//! Keys, sealed envelopes and signatures: the small cryptographic floor of every zone.
+//!
+//! Start at [`Key`] and [`seal`]/[`open`], then [`KeyVault`] (who holds the key that wraps
+//! other keys) and [`SigningIdentity`]/[`VerifyingIdentity`] (who vouches for bytes).
+//!
+//! Invariants
+//! - Nothing is sealed without a [`Context`], which goes into the associated data: bytes
+//!   sealed for one place cannot be opened in another.
+//! - Key bytes leave a [`Key`] only through functions named `danger_*`; they are wiped on
+//!   drop and never printed.
+//! - Every nonce is fresh from the operating system. A key should seal fewer than 2^32
+//!   messages (NIST SP 800-38D, 8.3): make a new key for each data set version or object.
+//! - Files that hold secrets are readable by their owner alone, or they are refused.
+//!
+//! Must never depend on: Parquet, gRPC, a database, or any crate of the gateway.
+
+mod context;
+mod envelope;
+mod error;
+mod file_vault;
+mod identity;
+mod key;
+mod private;
+
+pub use context::Context;
+pub use envelope::{ENVELOPE_OVERHEAD, open, seal};
+pub use error::VaultError;
+pub use file_vault::{FileVault, KeyVault};
+pub use identity::{SIGNATURE_LEN, SigningIdentity, VerifyingIdentity};
+pub use key::{Key, WrappedKey, unwrap, wrap};
+pub use private::{create_private_dir, create_private_file, read_private_file};
+pub use zeroize::Zeroizing;
