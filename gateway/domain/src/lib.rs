@@ -1,0 +1,30 @@
+//! What the gateway talks about: identifiers, people, agreements, modules, runs,
+//! review requests, and the one transition table of each state machine.
+//!
+//! Start with [`run`], the busiest of the three machines, then [`agreement`].
+//!
+//! Invariants: no I/O, no clock but the one passed in, and a state changes only
+//! through its machine's table ([`lifecycle`]). Must never depend on another crate
+//! of ours.
+
+pub mod agreement;
+pub mod dataset;
+pub mod id;
+pub mod lifecycle;
+pub mod module;
+pub mod page;
+pub mod people;
+pub mod review;
+pub mod run;
+pub mod time;
+
+pub use agreement::{Agreement, GrantedTable, Project, ProvisionMethod};
+pub use dataset::Dataset;
+pub use id::*;
+pub use lifecycle::{Lifecycle, Transition, TransitionError};
+pub use module::{Module, ModuleState, World};
+pub use page::{Page, PageRequest};
+pub use people::{BiometricLevel, Organisation, OrganisationKind, Person, Role};
+pub use review::{Release, ReviewRequest, ReviewState, Verdict, Vote};
+pub use run::{FailureClass, Run, RunState};
+pub use time::{Clock, ManualClock, SystemClock, Timestamp};
