@@ -1,0 +1,20 @@
+//! Runs one analysis: a component and its manifest over an opened view, to typed outputs with
+//! the host's evidence and the disclosure findings.
+//!
+//! Start at [`run`], then `per_patient.rs` and `cohort.rs` (the two worlds), `sandbox.rs` (the
+//! wasmtime configuration), `scan.rs` (DataFusion over the view).
+//!
+//! Invariants
+//! - A guest is linked to `sekisho:analysis` and to nothing else (design invariant 2).
+//! - The same component, manifest, view and parameters give the same outputs, byte for byte
+//!   (design invariant 9).
+//! - Guest text reaches nobody unless the job says the data is dummy data (invariant 10).
+//! - Nothing is written to disk: no spill, no cache (invariant 3).
+//!
+//! Must never depend on: the gateway, the network, files other than through [`Source`].
+
+mod job;
+mod source;
+
+pub use job::{Developer, Job, ProgressSink, RunFailure, RunReport};
+pub use source::{Batches, Source, SourceColumn, SourceError};

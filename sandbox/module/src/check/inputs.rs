@@ -1,0 +1,149 @@
+use toml::Value as Toml;
+
+use super::Errors;
+use crate::manifest::{ColumnInput, ColumnKind, TableInput, World};
+use crate::parameters::{ParameterKind, ParameterSpec};
+use crate::raw::{RawColumn, RawParameter, RawTable};
+
+const MAX_TABLES: usize = 16;
+const MAX_COLUMNS: usize = 64;
+const MAX_PARAMETERS: usize = 32;
+
+pub(super) fn tables(raw: Vec<RawTable>, world: World, errors: &mut Errors) -> Vec<TableInput> {
+    if raw.is_empty() {
+        errors.add("missing", "tables", "declare at least one table");
+    }
+    errors.at_most("tables", "tables", raw.len(), MAX_TABLES);
+    errors.unique("tables", raw.iter().map(|t| t.name.as_str()));
+    raw.into_iter().map(|t| table(t, world, errors)).collect()
+}
+
+fn table(raw: RawTable, world: World, errors: &mut Errors) -> TableInput {
+    let at = format!("tables.{}", raw.name);
+    errors.unknown(&at, &raw.unknown);
+    errors.name(&at, &raw.name);
+    if raw.columns.is_empty() {
+        errors.add("missing", &at, "declare at least one column");
+    }
+    errors.at_most(&at, "columns", raw.columns.len(), MAX_COLUMNS);
+    errors.unique(&at, raw.columns.iter().map(|c| c.name.as_str()));
+    let columns = raw.columns.into_iter().map(|c| column(&at, c, world, errors)).collect();
+    TableInput { name: raw.name, columns }
+}
+
+fn column(table: &str, raw: RawColumn, world: World, errors: &mut Errors) -> ColumnInput {
+    let at = format!("{table}.columns.{}", raw.name);
+    errors.unknown(&at, &raw.unknown);
+    errors.name(&at, &raw.name);
+    let kind = match raw.kind.as_str() {
+        "patient" => ColumnKind::Patient,
+        "code" => ColumnKind::Code,
+        "int" => ColumnKind::Int,
+        "float" => ColumnKind::Float,
+        "date" => ColumnKind::Date,
+        other => {
+            let message = format!("`{other}` must be patient, code, int, float or date");
+            errors.add("column_kind", &at, message);
+            ColumnKind::Int
+        }
+    };
+    match (world, kind) {
+        (World::PerPatient, ColumnKind::Patient) => {
+            errors.add("column_kind", &at, "per-patient analyses are never given the patient");
+        }
+        (World::PerPatient, ColumnKind::Code) if raw.codes.is_empty() => {
+            errors.add("codes", &at, "list the codes the analysis cares about in `codes`");
+        }
+        (World::PerPatient, ColumnKind::Code) => errors.labels(&at, &raw.codes),
+        _ if !raw.codes.is_empty() => {
+            let message = "`codes` belongs to code columns of per-patient analyses";
+            errors.add("codes", &at, message);
+        }
+        _ => {}
+    }
+    ColumnInput { name: raw.name, kind, codes: raw.codes }
+}
+
+pub(super) fn parameters(raw: Vec<RawParameter>, errors: &mut Errors) -> Vec<ParameterSpec> {
+    errors.at_most("parameters", "parameters", raw.len(), MAX_PARAMETERS);
+    errors.unique("parameters", raw.iter().map(|p| p.name.as_str()));
+    raw.into_iter().filter_map(|p| parameter(p, errors)).collect()
+}
+
+fn parameter(raw: RawParameter, errors: &mut Errors) -> Option<ParameterSpec> {
+    let at = format!("parameters.{}", raw.name);
+    errors.unknown(&at, &raw.unknown);
+    errors.name(&at, &raw.name);
+    errors.optional_text(&at, &raw.title, 200);
+    let kind = match raw.kind.as_str() {
+        "number" => number(&raw),
+        "integer" => integer(&raw),
+        "text" => text(&raw, &at, errors),
+        "flag" => flag(&raw),
+        other => {
+            let message = format!("`{other}` must be number, integer, text or flag");
+            errors.add("parameter_kind", &at, message);
+            return None;
+        }
+    };
+    match kind {
+        Ok(kind) => Some(ParameterSpec { name: raw.name, title: raw.title, kind }),
+        Err(message) => {
+            errors.add("parameter_range", &at, message);
+            None
+        }
+    }
+}
+
+fn number(raw: &RawParameter) -> Result<ParameterKind, &'static str> {
+    let real = |value: &Option<Toml>| match value {
+        Some(Toml::Float(v)) if v.is_finite() => Some(*v),
+        // Exact up to 2^53, which is as far as a range of reals needs.
+        #[allow(clippy::cast_precision_loss, reason = "see above")]
+        Some(Toml::Integer(v)) => Some(*v as f64),
+        _ => None,
+    };
+    match (real(&raw.min), real(&raw.max), real(&raw.default)) {
+        (Some(min), Some(max), Some(default))
+            if (min..=max).contains(&default) && raw.choices.is_empty() =>
+        {
+            Ok(ParameterKind::Number { min, max, default })
+        }
+        _ => Err("a number needs min <= default <= max, all finite, and no choices"),
+    }
+}
+
+fn integer(raw: &RawParameter) -> Result<ParameterKind, &'static str> {
+    let whole = |value: &Option<Toml>| value.as_ref().and_then(Toml::as_integer);
+    match (whole(&raw.min), whole(&raw.max), whole(&raw.default)) {
+        (Some(min), Some(max), Some(default))
+            if (min..=max).contains(&default) && raw.choices.is_empty() =>
+        {
+            Ok(ParameterKind::Integer { min, max, default })
+        }
+        _ => Err("an integer needs min <= default <= max and no choices"),
+    }
+}
+
+fn text(raw: &RawParameter, at: &str, errors: &mut Errors) -> Result<ParameterKind, &'static str> {
+    errors.labels(at, &raw.choices);
+    match &raw.default {
+        Some(Toml::String(default))
+            if raw.choices.contains(default) && raw.min.is_none() && raw.max.is_none() =>
+        {
+            Ok(ParameterKind::Text { choices: raw.choices.clone(), default: default.clone() })
+        }
+        _ => Err("a text needs `choices`, a default among them, and no min or max"),
+    }
+}
+
+fn flag(raw: &RawParameter) -> Result<ParameterKind, &'static str> {
+    match &raw.default {
+        Some(Toml::Boolean(default))
+            if raw.choices.is_empty() && raw.min.is_none() && raw.max.is_none() =>
+        {
+            Ok(ParameterKind::Flag { default: *default })
+        }
+        _ => Err("a flag needs a default of true or false and nothing else"),
+    }
+}

@@ -1,0 +1,276 @@
+use crate::check;
+use crate::error::{ManifestErrors, ParameterError};
+use crate::parameters::{ParameterSpec, Value, bind};
+
+/// A validated `analysis.toml`. Positions in its lists are what crosses to the guest.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Manifest {
+    /// Short name, lower-case with digits, `-` and `_`.
+    pub name: String,
+    /// Title shown to people.
+    pub title: String,
+    /// What the analysis does, for reviewers; may be empty.
+    pub description: String,
+    /// The contract the module implements.
+    pub world: World,
+    /// Tables and columns the guest is given; it never sees others.
+    pub tables: Vec<TableInput>,
+    /// Declared parameters.
+    pub parameters: Vec<ParameterSpec>,
+    /// Declared outputs; there can be no others.
+    pub outputs: Vec<OutputSpec>,
+}
+
+impl Manifest {
+    /// Reads and checks a manifest. Reports every error at once; syntax errors alone come
+    /// one at a time.
+    pub fn parse(text: &str) -> Result<Self, ManifestErrors> {
+        check::parse(text)
+    }
+
+    /// Fits the parameters of one run to their declarations, in declared order, taking the
+    /// default where none is given. Reports every error at once.
+    pub fn bind(&self, given: &[(String, Value)]) -> Result<Vec<Value>, Vec<ParameterError>> {
+        bind(&self.parameters, given)
+    }
+}
+
+/// Which contract a module implements (design §5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum World {
+    /// A function of one patient's records; the host aggregates.
+    PerPatient,
+    /// Reads batches and emits outputs itself.
+    Cohort,
+}
+
+impl World {
+    /// Its name in WIT and in manifests.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::PerPatient => "per-patient",
+            Self::Cohort => "cohort",
+        }
+    }
+}
+
+/// A table the guest is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TableInput {
+    /// Name in the dataset's profile.
+    pub name: String,
+    /// Columns in the order the guest sees them.
+    pub columns: Vec<ColumnInput>,
+}
+
+/// A column the guest is given.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ColumnInput {
+    /// Name in the dataset's profile.
+    pub name: String,
+    /// Kind as in the profile; the run fails when they differ.
+    pub kind: ColumnKind,
+    /// Per-patient world: the codes the analysis cares about, in the order of the positions
+    /// it sees. Empty in the cohort world.
+    pub codes: Vec<String>,
+}
+
+/// Kinds of dataset columns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnKind {
+    /// A number for the patient that means nothing outside the run; cohort world only.
+    Patient,
+    /// Categorical code.
+    Code,
+    /// Whole number.
+    Int,
+    /// Real number.
+    Float,
+    /// Days since 1970-01-01.
+    Date,
+}
+
+impl ColumnKind {
+    /// Its name in manifests and profiles.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Patient => "patient",
+            Self::Code => "code",
+            Self::Int => "int",
+            Self::Float => "float",
+            Self::Date => "date",
+        }
+    }
+}
+
+/// A declared output.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OutputSpec {
+    /// Unique name.
+    pub name: String,
+    /// Title shown to reviewers.
+    pub title: String,
+    /// What it holds and who makes it.
+    pub body: OutputBody,
+}
+
+/// What an output holds.
+#[derive(Clone, Debug, PartialEq)]
+pub enum OutputBody {
+    /// Per-patient world: made by the host from contributions.
+    Aggregate(Aggregate),
+    /// Cohort world: a table the guest emits.
+    Table(TableSpec),
+    /// Cohort world: a histogram the guest emits.
+    Histogram(HistogramSpec),
+    /// Cohort world: a short remark.
+    Text,
+}
+
+/// How the host aggregates contributions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Aggregate {
+    /// The aggregation.
+    pub kind: AggregateKind,
+    /// Grouping keys with finite domains.
+    pub keys: Vec<KeySpec>,
+    /// Most contributions one patient may make to this output; at least 1.
+    pub max_contributions: u32,
+    /// What a patient contributes whose call failed; nothing when unset.
+    pub default: Option<Contributed>,
+    /// Withhold every row with at least one but fewer than the minimum cell of patients.
+    pub suppress_small: bool,
+}
+
+impl Aggregate {
+    /// Number of cells: the product of the key domains, 1 without keys.
+    #[must_use]
+    pub fn cells(&self) -> usize {
+        self.keys.iter().map(|k| k.labels().len()).product()
+    }
+
+    /// Number of values a contribution carries.
+    #[must_use]
+    pub fn arity(&self) -> usize {
+        match self.kind {
+            AggregateKind::Count => 0,
+            AggregateKind::Sum { .. } | AggregateKind::Histogram { .. } => 1,
+            AggregateKind::Survival { .. } => 2,
+        }
+    }
+}
+
+/// One contribution to one output.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Contributed {
+    /// Positions of labels, one per key.
+    pub keys: Vec<u32>,
+    /// Values, as many as [`Aggregate::arity`].
+    pub values: Vec<f64>,
+}
+
+/// The aggregations of the per-patient world.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AggregateKind {
+    /// Distinct patients.
+    Count,
+    /// Distinct patients, sum, mean and standard deviation of a value clamped to a range.
+    Sum {
+        /// Unit of the value; may be empty.
+        unit: String,
+        /// Least value; smaller ones are raised to it.
+        low: f64,
+        /// Greatest value; larger ones are lowered to it.
+        high: f64,
+    },
+    /// Distinct patients in half-open bins.
+    Histogram {
+        /// Unit of the value; may be empty.
+        unit: String,
+        /// Increasing edges, at least two.
+        edges: Vec<f64>,
+    },
+    /// Kaplan-Meier estimate.
+    Survival {
+        /// Unit of time.
+        time_unit: String,
+    },
+}
+
+/// A grouping key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeySpec {
+    /// Name shown as a column title.
+    pub name: String,
+    /// Its finite domain.
+    pub domain: KeyDomain,
+}
+
+impl KeySpec {
+    /// The declared labels; empty when the domain is a dictionary.
+    #[must_use]
+    pub fn labels(&self) -> &[String] {
+        match &self.domain {
+            KeyDomain::Labels(labels) => labels,
+            KeyDomain::CodesOf { .. } => &[],
+        }
+    }
+}
+
+/// The values a key may take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum KeyDomain {
+    /// Labels written in the manifest.
+    Labels(Vec<String>),
+    /// Cohort world: the dictionary of a declared column of codes.
+    CodesOf {
+        /// Position of the table.
+        table: usize,
+        /// Position of the column in it.
+        column: usize,
+    },
+}
+
+/// A table a cohort guest emits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TableSpec {
+    /// Its columns.
+    pub columns: Vec<TableColumnSpec>,
+}
+
+/// One column of an emitted table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TableColumnSpec {
+    /// Column title.
+    pub name: String,
+    /// Unit; may be empty.
+    pub unit: String,
+    /// How disclosure rules read it.
+    pub role: TableRole,
+}
+
+/// Role of a column of an emitted table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TableRole {
+    /// Grouping key with its domain.
+    Key(KeyDomain),
+    /// Number of distinct patients.
+    PatientCount,
+    /// Any other count.
+    Count,
+    /// Statistic over the row's patients.
+    Statistic,
+}
+
+/// A histogram a cohort guest emits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HistogramSpec {
+    /// Unit of the value; may be empty.
+    pub unit: String,
+    /// Increasing edges, at least two.
+    pub edges: Vec<f64>,
+    /// Keys of its series.
+    pub keys: Vec<KeySpec>,
+}
