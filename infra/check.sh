@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# Everything that `make test` checks once set-up is done, cheapest first, each
+# step with its time. Stops at the first step that fails.
+#   infra/check.sh           all steps
+#   infra/check.sh NAME..    only these: fmt buf deny machete clippy build guests doctests tests
+set -euo pipefail
+# shellcheck source=infra/env.sh
+. "$(dirname "$0")/env.sh"
+cd "$ROOT"
+
+# Guests and the guest SDK have workspaces, and so lock files, of their own.
+GUEST_WORKSPACES=(sandbox/guests sdk/rust sdk/examples)
+# A lock file that does not match is an error in CI; a developer's is brought up to date.
+LOCKED=(${CI:+--locked})
+
+step_fmt() {
+  cargo fmt --all --check
+  local workspace
+  for workspace in "${GUEST_WORKSPACES[@]}"; do
+    (cd "$workspace" && cargo fmt --all --check)
+  done
+}
+
+step_buf() { infra/buf/node_modules/@bufbuild/buf-linux-x64/bin/buf lint proto; }
+
+# Advisories are left out: their database is a git repository elsewhere (deny.toml).
+# Doubled versions are warnings; they are shown by `make duplicates`.
+step_deny() {
+  local workspace
+  for workspace in . "${GUEST_WORKSPACES[@]}"; do
+    cargo-deny --log-level error --config "$ROOT/deny.toml" --workspace --manifest-path "$workspace/Cargo.toml" \
+      check --hide-inclusion-graph licenses bans sources
+  done
+}
+
+step_machete() { cargo-machete; }
+
+step_clippy() { cargo clippy --workspace --all-targets "${LOCKED[@]}" -- -D warnings; }
+
+# Integration tests start the programs of other packages, which cargo does not
+# build for them. Tests are named here too, so that features stay the same.
+step_build() { cargo build --workspace --bins --tests "${LOCKED[@]}"; }
+
+step_guests() { COMPONENTIZE=$BIN_DIR/componentize infra/build-wasm.sh; }
+
+step_doctests() { cargo test --workspace --doc --quiet "${LOCKED[@]}"; }
+
+step_tests() { cargo nextest run --workspace --no-fail-fast "${LOCKED[@]}"; }
+
+run() {
+  local started=$SECONDS
+  say "$1"
+  "step_$1"
+  say "$1: passed in $((SECONDS - started)) s"
+}
+
+(($#)) || set -- fmt buf deny machete clippy build guests doctests tests
+for name in "$@"; do
+  declare -F "step_$name" >/dev/null || die "no step is called $name"
+  run "$name"
+done
