@@ -42,6 +42,8 @@ impl Confinement {
         limits::apply(self.data_bytes, &mut record)?;
         if swap {
             record.applied("no-swap");
+        } else {
+            limits::lock_memory(&mut record);
         }
         let readable = self.readable.as_path();
         self.required(Control::Files, |record| files::restrict(readable, record), &mut record)?;

@@ -34,19 +34,26 @@ pub(crate) fn swap_is_off() -> bool {
     std::fs::read_to_string("/proc/swaps").is_ok_and(|table| table.lines().count() <= 1)
 }
 
-/// Lifts the limit on locked memory where the process may; [`memory_locked`] needs it.
+/// Lifts the limit on locked memory where the process may; [`lock_memory`] needs it.
 pub(crate) fn allow_locked_memory() {
     let unlimited = Rlimit { current: None, maximum: None };
     // Best effort: without it locking fails later, and the record then says so.
     let _ = rustix::process::setrlimit(Resource::Memlock, unlimited);
 }
 
-/// Keeps all pages mapped so far, keys included, out of swap. Returns whether the kernel
-/// agreed. Pages mapped later are not locked: wasm memories are reset in a way that the
-/// kernel refuses for locked pages.
-#[must_use]
-pub fn memory_locked() -> bool {
-    rustix::mm::mlockall(MlockAllFlags::CURRENT | MlockAllFlags::ONFAULT).is_ok()
+/// Keeps every page mapped so far and from now on out of swap, where the kernel agrees.
+pub(crate) fn lock_memory(record: &mut JailRecord) {
+    let all = MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT;
+    if rustix::mm::mlockall(all).is_ok() {
+        record.applied("keys-locked");
+    }
+}
+
+/// Ends the locking of pages to come; those that hold keys by now stay out of swap. WebAssembly
+/// memories need this: they are reset in a way that the kernel refuses for locked pages.
+pub fn keys_are_read() {
+    // Fails only where nothing was locked in the first place.
+    let _ = rustix::mm::mlockall(MlockAllFlags::CURRENT | MlockAllFlags::ONFAULT);
 }
 
 fn set(resource: Resource, most: u64, doing: &'static str) -> Result<(), JailError> {

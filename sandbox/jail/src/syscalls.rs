@@ -120,7 +120,6 @@ const ALLOWED: &[Allowed] = &[
         &[is(0, THREAD, THREAD), is(0, NEW_NAMESPACES, 0)],
         "threads of the engine; never a new process",
     ),
-    allow(libc::SYS_clone3, "answered with ENOSYS by the second filter, so that clone is used"),
     allow(libc::SYS_set_robust_list, "start of a thread"),
     allow(libc::SYS_rseq, "start of a thread"),
     allow(libc::SYS_futex, "locks"),
@@ -160,14 +159,25 @@ const ALLOWED: &[Allowed] = &[
     allow(libc::SYS_exit_group, "end of the process"),
 ];
 
+/// Answered with `ENOSYS`, as an old kernel would, because callers then do without.
+const ABSENT: &[(libc::c_long, &str)] = &[
+    // Its flags lie in memory where no filter can see them; those of clone do not.
+    (libc::SYS_clone3, "threads; the C library falls back to clone"),
+    // An in-memory file could not be written anyway: no file may grow here.
+    (libc::SYS_memfd_create, "images of wasm memories; wasmtime copies data segments instead"),
+];
+
 /// Installs the allow-list for every thread; a call outside it kills the process.
 pub(crate) fn allow_list(record: &mut JailRecord) -> Result<(), String> {
     let allowed = rules(std::process::id())?;
     let count = allowed.len();
-    // Filters stack and the strictest answer wins, so this one turns the allowed clone3 into
-    // ENOSYS: its flags lie in memory where no filter can see them, clone's do not.
-    let no_clone3 = BTreeMap::from([(libc::SYS_clone3, Vec::new())]);
-    install(no_clone3, SeccompAction::Allow, SeccompAction::Errno(libc::ENOSYS.unsigned_abs()))?;
+    // Filters stack and the strictest answer wins: of ENOSYS and allowed, ENOSYS.
+    let absent = ABSENT.iter().map(|(number, _)| (*number, Vec::new()));
+    install(
+        absent.collect(),
+        SeccompAction::Allow,
+        SeccompAction::Errno(libc::ENOSYS.unsigned_abs()),
+    )?;
     install(allowed, SeccompAction::KillProcess, SeccompAction::Allow)?;
     record.applied(format!("seccomp-{count}"));
     Ok(())
@@ -190,6 +200,9 @@ fn rules(own_pid: u32) -> Result<Rules, String> {
     let mut rules = Rules::new();
     for allowed in ALLOWED {
         rules.insert(allowed.number, conditions(&allowed.when)?);
+    }
+    for (number, _) in ABSENT {
+        rules.insert(*number, Vec::new());
     }
     // A panic or a failed allocation ends the process by a signal to itself, to nobody else.
     let myself = is(0, WORD, u64::from(own_pid));
@@ -232,6 +245,10 @@ mod tests {
             assert!(seen.insert(allowed.number), "twice: {}", allowed.number);
             assert!(allowed.why.len() > 3, "no reason: {}", allowed.number);
         }
+        for (number, why) in ABSENT {
+            assert!(seen.insert(*number), "twice: {number}");
+            assert!(why.len() > 3, "no reason: {number}");
+        }
     }
 
     #[test]
@@ -254,7 +271,6 @@ mod tests {
             libc::SYS_unshare,
             libc::SYS_bpf,
             libc::SYS_io_uring_setup,
-            libc::SYS_memfd_create,
             libc::SYS_openat2,
             libc::SYS_ioctl,
             libc::SYS_pidfd_open,
