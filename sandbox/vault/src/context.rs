@@ -17,10 +17,7 @@ impl Context {
     /// A context for one purpose, named like `sekisho.dataset.column-key`.
     #[must_use]
     pub fn new(purpose: &str) -> Self {
-        Self {
-            encoded: Vec::new(),
-        }
-        .part(TAG_PURPOSE, purpose.as_bytes())
+        Self { encoded: Vec::new() }.part(TAG_PURPOSE, purpose.as_bytes())
     }
 
     /// Adds a text part, such as an id or a column name.
@@ -50,8 +47,7 @@ impl Context {
 
     fn part(mut self, tag: u8, content: &[u8]) -> Self {
         self.encoded.push(tag);
-        self.encoded
-            .extend_from_slice(&(content.len() as u64).to_be_bytes());
+        self.encoded.extend_from_slice(&(content.len() as u64).to_be_bytes());
         self.encoded.extend_from_slice(content);
         self
     }
@@ -79,13 +75,11 @@ mod tests {
     }
 
     fn build((purpose, parts): &(String, Vec<Part>)) -> Context {
-        parts
-            .iter()
-            .fold(Context::new(purpose), |context, part| match part {
-                Part::Text(text) => context.text(text),
-                Part::Number(number) => context.number(*number),
-                Part::Bytes(bytes) => context.bytes(bytes),
-            })
+        parts.iter().fold(Context::new(purpose), |context, part| match part {
+            Part::Text(text) => context.text(text),
+            Part::Number(number) => context.number(*number),
+            Part::Bytes(bytes) => context.bytes(bytes),
+        })
     }
 
     proptest! {

@@ -18,13 +18,7 @@ pub fn seal(key: &Key, context: &Context, plaintext: &[u8]) -> Result<Vec<u8>, V
     getrandom::fill(&mut nonce).map_err(|_| VaultError::Randomness)?;
     let associated = associated_data(context);
     let sealed = cipher(key)
-        .encrypt(
-            &Nonce::from(nonce),
-            Payload {
-                msg: plaintext,
-                aad: &associated,
-            },
-        )
+        .encrypt(&Nonce::from(nonce), Payload { msg: plaintext, aad: &associated })
         .map_err(|_| VaultError::TooLarge)?;
     let mut envelope = Vec::with_capacity(HEADER.len() + NONCE_LEN + sealed.len());
     envelope.extend_from_slice(&HEADER);
@@ -39,21 +33,11 @@ pub fn open(
     context: &Context,
     envelope: &[u8],
 ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-    let rest = envelope
-        .strip_prefix(&HEADER)
-        .ok_or(VaultError::NotAnEnvelope)?;
-    let (nonce, sealed) = rest
-        .split_first_chunk::<NONCE_LEN>()
-        .ok_or(VaultError::NotAnEnvelope)?;
+    let rest = envelope.strip_prefix(&HEADER).ok_or(VaultError::NotAnEnvelope)?;
+    let (nonce, sealed) = rest.split_first_chunk::<NONCE_LEN>().ok_or(VaultError::NotAnEnvelope)?;
     let associated = associated_data(context);
     cipher(key)
-        .decrypt(
-            &Nonce::from(*nonce),
-            Payload {
-                msg: sealed,
-                aad: &associated,
-            },
-        )
+        .decrypt(&Nonce::from(*nonce), Payload { msg: sealed, aad: &associated })
         .map(Zeroizing::new)
         .map_err(|_| VaultError::CannotOpen)
 }

@@ -42,10 +42,7 @@ impl FileVault {
         line.copy_from_slice(KEY_LINE);
         hex::encode_to_slice(root.danger_bytes(), digits).map_err(|_| VaultError::NotAKey)?;
         create_private_file(&folder.join(KEY_FILE), &content)?;
-        Ok(Self {
-            root,
-            folder: folder.to_owned(),
-        })
+        Ok(Self { root, folder: folder.to_owned() })
     }
 
     /// Opens an existing vault, refusing lax permissions and damaged key files.
@@ -56,10 +53,7 @@ impl FileVault {
         let mut bytes = Zeroizing::new([0_u8; 32]);
         hex::decode_to_slice(digits.trim_ascii_end(), bytes.as_mut_slice())
             .map_err(|_| VaultError::NotAKey)?;
-        Ok(Self {
-            root: Key::danger_from_bytes(bytes.as_slice())?,
-            folder: folder.to_owned(),
-        })
+        Ok(Self { root: Key::danger_from_bytes(bytes.as_slice())?, folder: folder.to_owned() })
     }
 
     /// Whether the folder holds a vault's key file, whatever its state.
@@ -85,6 +79,27 @@ impl KeyVault for FileVault {
     }
 }
 
+/// A key vault that lives and dies with the process: for dummy data and tests.
+#[derive(Debug)]
+pub struct MemoryVault(Key);
+
+impl MemoryVault {
+    /// A vault with a fresh key.
+    pub fn new() -> Result<Self, VaultError> {
+        Key::generate().map(Self)
+    }
+}
+
+impl KeyVault for MemoryVault {
+    fn wrap(&self, context: &Context, key: &Key) -> Result<WrappedKey, VaultError> {
+        key::wrap(&self.0, context, key)
+    }
+
+    fn unwrap(&self, context: &Context, wrapped: &WrappedKey) -> Result<Key, VaultError> {
+        key::unwrap(&self.0, context, wrapped)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,14 +121,8 @@ mod tests {
         let (_dir, folder) = vault();
         let (_dir2, other) = vault();
         let (key, context) = (Key::generate().unwrap(), Context::new("test"));
-        let wrapped = FileVault::open(&folder)
-            .unwrap()
-            .wrap(&context, &key)
-            .unwrap();
-        let back = FileVault::open(&folder)
-            .unwrap()
-            .unwrap(&context, &wrapped)
-            .unwrap();
+        let wrapped = FileVault::open(&folder).unwrap().wrap(&context, &key).unwrap();
+        let back = FileVault::open(&folder).unwrap().unwrap(&context, &wrapped).unwrap();
         assert_eq!(back.danger_bytes(), key.danger_bytes());
         let refused = FileVault::open(&other).unwrap().unwrap(&context, &wrapped);
         assert!(matches!(refused, Err(VaultError::CannotOpen)));
@@ -123,14 +132,8 @@ mod tests {
     fn new_vault_is_closed_to_others_and_never_overwritten() {
         let (_dir, folder) = vault();
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
-        assert_eq!(
-            (mode(&folder), mode(&folder.join(KEY_FILE))),
-            (0o700, 0o600)
-        );
-        assert!(matches!(
-            FileVault::create(&folder),
-            Err(VaultError::Io { .. })
-        ));
+        assert_eq!((mode(&folder), mode(&folder.join(KEY_FILE))), (0o700, 0o600));
+        assert!(matches!(FileVault::create(&folder), Err(VaultError::Io { .. })));
     }
 
     #[test]
@@ -138,17 +141,11 @@ mod tests {
         let (_dir, folder) = vault();
         for mode in [0o640, 0o604, 0o660, 0o700] {
             set_mode(&folder.join(KEY_FILE), mode);
-            assert!(matches!(
-                FileVault::open(&folder),
-                Err(VaultError::LaxPermissions { .. })
-            ));
+            assert!(matches!(FileVault::open(&folder), Err(VaultError::LaxPermissions { .. })));
         }
         set_mode(&folder.join(KEY_FILE), 0o600);
         set_mode(&folder, 0o750);
-        assert!(matches!(
-            FileVault::open(&folder),
-            Err(VaultError::LaxPermissions { .. })
-        ));
+        assert!(matches!(FileVault::open(&folder), Err(VaultError::LaxPermissions { .. })));
     }
 
     #[test]
@@ -158,10 +155,7 @@ mod tests {
         let moved = folder.join("elsewhere");
         fs::rename(&key, &moved).unwrap();
         symlink(&moved, &key).unwrap();
-        assert!(matches!(
-            FileVault::open(&folder),
-            Err(VaultError::NotPlain { .. })
-        ));
+        assert!(matches!(FileVault::open(&folder), Err(VaultError::NotPlain { .. })));
         fs::remove_file(&key).unwrap();
         create_private_file(&key, b"sekisho-vault-key-v1 abcd").unwrap();
         assert!(matches!(FileVault::open(&folder), Err(VaultError::NotAKey)));

@@ -29,9 +29,7 @@ impl SigningIdentity {
 
     /// Loads a PKCS#8 PEM file that only its owner may read.
     pub fn load(path: &Path) -> Result<Self, VaultError> {
-        let bad = || VaultError::BadIdentity {
-            place: path.display().to_string(),
-        };
+        let bad = || VaultError::BadIdentity { place: path.display().to_string() };
         let content = read_private_file(path)?;
         let pem = std::str::from_utf8(&content).map_err(|_| bad())?;
         SigningKey::from_pkcs8_pem(pem).map(Self).map_err(|_| bad())
@@ -42,9 +40,7 @@ impl SigningIdentity {
         let pem = self
             .0
             .to_pkcs8_pem(LineEnding::LF)
-            .map_err(|_| VaultError::BadIdentity {
-                place: path.display().to_string(),
-            })?;
+            .map_err(|_| VaultError::BadIdentity { place: path.display().to_string() })?;
         create_private_file(path, pem.as_bytes())
     }
 
@@ -74,18 +70,14 @@ pub struct VerifyingIdentity(VerifyingKey);
 impl VerifyingIdentity {
     /// Reads a public key from SPKI PEM text.
     pub fn from_pem(pem: &str) -> Result<Self, VaultError> {
-        VerifyingKey::from_public_key_pem(pem)
-            .map(Self)
-            .map_err(|_| bad_text())
+        VerifyingKey::from_public_key_pem(pem).map(Self).map_err(|_| bad_text())
     }
 
     /// Reads a public key from 64 hexadecimal digits.
     pub fn from_hex(digits: &str) -> Result<Self, VaultError> {
         let mut bytes = [0_u8; 32];
         hex::decode_to_slice(digits.trim(), &mut bytes).map_err(|_| bad_text())?;
-        VerifyingKey::from_bytes(&bytes)
-            .map(Self)
-            .map_err(|_| bad_text())
+        VerifyingKey::from_bytes(&bytes).map(Self).map_err(|_| bad_text())
     }
 
     /// Loads a public key from an SPKI PEM file; the file is not secret.
@@ -97,16 +89,12 @@ impl VerifyingIdentity {
         })?;
         VerifyingKey::from_public_key_pem(&pem)
             .map(Self)
-            .map_err(|_| VaultError::BadIdentity {
-                place: path.display().to_string(),
-            })
+            .map_err(|_| VaultError::BadIdentity { place: path.display().to_string() })
     }
 
     /// The public key as SPKI PEM text.
     pub fn to_pem(&self) -> Result<String, VaultError> {
-        self.0
-            .to_public_key_pem(LineEnding::LF)
-            .map_err(|_| bad_text())
+        self.0.to_public_key_pem(LineEnding::LF).map_err(|_| bad_text())
     }
 
     /// The public key as 64 hexadecimal digits.
@@ -126,15 +114,11 @@ impl VerifyingIdentity {
 }
 
 fn message(label: &str, bytes: &[u8]) -> Context {
-    Context::new("sekisho.signature.v1")
-        .text(label)
-        .bytes(bytes)
+    Context::new("sekisho.signature.v1").text(label).bytes(bytes)
 }
 
 fn bad_text() -> VaultError {
-    VaultError::BadIdentity {
-        place: "text".to_owned(),
-    }
+    VaultError::BadIdentity { place: "text".to_owned() }
 }
 
 #[cfg(test)]
@@ -148,30 +132,18 @@ mod tests {
         let path = dir.path().join("ingest.pem");
         let identity = SigningIdentity::generate().unwrap();
         identity.save(&path).unwrap();
-        assert!(
-            identity.save(&path).is_err(),
-            "an existing identity is never overwritten"
-        );
+        assert!(identity.save(&path).is_err(), "an existing identity is never overwritten");
         let loaded = SigningIdentity::load(&path).unwrap();
         let signature = loaded.sign("label", b"bytes");
-        identity
-            .verifying()
-            .verify("label", b"bytes", &signature)
-            .unwrap();
+        identity.verifying().verify("label", b"bytes", &signature).unwrap();
         assert!(!format!("{identity:?}").contains("PRIVATE"));
     }
 
     #[test]
     fn public_half_survives_pem_and_hex() {
         let public = SigningIdentity::generate().unwrap().verifying();
-        assert_eq!(
-            VerifyingIdentity::from_pem(&public.to_pem().unwrap()).unwrap(),
-            public
-        );
-        assert_eq!(
-            VerifyingIdentity::from_hex(&public.to_hex()).unwrap(),
-            public
-        );
+        assert_eq!(VerifyingIdentity::from_pem(&public.to_pem().unwrap()).unwrap(), public);
+        assert_eq!(VerifyingIdentity::from_hex(&public.to_hex()).unwrap(), public);
         assert!(VerifyingIdentity::from_hex("abcd").is_err());
         assert!(VerifyingIdentity::from_pem("no pem").is_err());
     }
@@ -185,11 +157,7 @@ mod tests {
         public.verify("manifest", b"bytes", &signature).unwrap();
         assert!(public.verify("ticket", b"bytes", &signature).is_err());
         assert!(public.verify("manifestb", b"ytes", &signature).is_err());
-        assert!(
-            public
-                .verify("manifest", b"bytes", &signature[..63])
-                .is_err()
-        );
+        assert!(public.verify("manifest", b"bytes", &signature[..63]).is_err());
         assert!(other.verify("manifest", b"bytes", &signature).is_err());
     }
 

@@ -68,10 +68,7 @@ impl TryFrom<String> for WrappedKey {
     type Error = VaultError;
 
     fn try_from(text: String) -> Result<Self, VaultError> {
-        STANDARD
-            .decode(text)
-            .map(Self)
-            .map_err(|_| VaultError::NotAKey)
+        STANDARD.decode(text).map(Self).map_err(|_| VaultError::NotAKey)
     }
 }
 
@@ -104,14 +101,8 @@ mod tests {
 
     #[test]
     fn keys_of_another_length_are_refused() {
-        assert!(matches!(
-            Key::danger_from_bytes(&[1; 31]),
-            Err(VaultError::NotAKey)
-        ));
-        assert!(matches!(
-            Key::danger_from_bytes(&[1; 33]),
-            Err(VaultError::NotAKey)
-        ));
+        assert!(matches!(Key::danger_from_bytes(&[1; 31]), Err(VaultError::NotAKey)));
+        assert!(matches!(Key::danger_from_bytes(&[1; 33]), Err(VaultError::NotAKey)));
     }
 
     #[test]
@@ -122,27 +113,15 @@ mod tests {
 
     #[test]
     fn wrapped_key_opens_only_under_its_own_key_and_context() {
-        let (kek, other, key) = (
-            Key::generate().unwrap(),
-            Key::generate().unwrap(),
-            Key::generate().unwrap(),
-        );
+        let (kek, other, key) =
+            (Key::generate().unwrap(), Key::generate().unwrap(), Key::generate().unwrap());
         let context = Context::new("test.key").text("column");
         let wrapped = wrap(&kek, &context, &key).unwrap();
         let text = String::from(wrapped.clone());
         let back = WrappedKey::try_from(text).unwrap();
-        assert_eq!(
-            unwrap(&kek, &context, &back).unwrap().danger_bytes(),
-            key.danger_bytes()
-        );
-        assert!(matches!(
-            unwrap(&other, &context, &wrapped),
-            Err(VaultError::CannotOpen)
-        ));
+        assert_eq!(unwrap(&kek, &context, &back).unwrap().danger_bytes(), key.danger_bytes());
+        assert!(matches!(unwrap(&other, &context, &wrapped), Err(VaultError::CannotOpen)));
         let elsewhere = Context::new("test.key").text("other");
-        assert!(matches!(
-            unwrap(&kek, &elsewhere, &wrapped),
-            Err(VaultError::CannotOpen)
-        ));
+        assert!(matches!(unwrap(&kek, &elsewhere, &wrapped), Err(VaultError::CannotOpen)));
     }
 }

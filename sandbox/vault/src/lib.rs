@@ -25,7 +25,7 @@ mod private;
 pub use context::Context;
 pub use envelope::{ENVELOPE_OVERHEAD, open, seal};
 pub use error::VaultError;
-pub use file_vault::{FileVault, KeyVault};
+pub use file_vault::{FileVault, KeyVault, MemoryVault};
 pub use identity::{SIGNATURE_LEN, SigningIdentity, VerifyingIdentity};
 pub use key::{Key, WrappedKey, unwrap, wrap};
 pub use private::{create_private_dir, create_private_file, read_private_file};

@@ -39,15 +39,11 @@ pub fn create_private_file(path: &Path, content: &[u8]) -> Result<(), VaultError
 pub fn read_private_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, VaultError> {
     let link = fs::symlink_metadata(path).map_err(|source| io(path, "looking up", source))?;
     let file = File::open(path).map_err(|source| io(path, "opening", source))?;
-    let opened = file
-        .metadata()
-        .map_err(|source| io(path, "looking up", source))?;
+    let opened = file.metadata().map_err(|source| io(path, "looking up", source))?;
     // The opened file must be the one looked up, or a link was put in between.
     let same = link.ino() == opened.ino() && link.dev() == opened.dev();
     if !link.is_file() || !same || opened.len() > MAX_SECRET_BYTES {
-        return Err(VaultError::NotPlain {
-            path: path.to_owned(),
-        });
+        return Err(VaultError::NotPlain { path: path.to_owned() });
     }
     refuse_lax(path, opened.mode(), 0o600)?;
     // Sized up front: a growing buffer would leave unwiped copies behind.
@@ -61,9 +57,7 @@ pub fn read_private_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, VaultError> 
 pub(crate) fn check_private_dir(path: &Path) -> Result<(), VaultError> {
     let found = fs::symlink_metadata(path).map_err(|source| io(path, "looking up", source))?;
     if !found.is_dir() {
-        return Err(VaultError::NotPlain {
-            path: path.to_owned(),
-        });
+        return Err(VaultError::NotPlain { path: path.to_owned() });
     }
     refuse_lax(path, found.mode(), 0o700)
 }
@@ -73,11 +67,7 @@ fn refuse_lax(path: &Path, mode: u32, wanted: u32) -> Result<(), VaultError> {
     if mode & !wanted == 0 {
         return Ok(());
     }
-    Err(VaultError::LaxPermissions {
-        path: path.to_owned(),
-        mode,
-        wanted,
-    })
+    Err(VaultError::LaxPermissions { path: path.to_owned(), mode, wanted })
 }
 
 fn sync_parent(path: &Path) -> Result<(), VaultError> {
@@ -91,9 +81,5 @@ fn sync_parent(path: &Path) -> Result<(), VaultError> {
 }
 
 fn io(path: &Path, doing: &'static str, source: std::io::Error) -> VaultError {
-    VaultError::Io {
-        path: path.to_owned(),
-        doing,
-        source,
-    }
+    VaultError::Io { path: path.to_owned(), doing, source }
 }

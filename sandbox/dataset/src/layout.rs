@@ -1,0 +1,63 @@
+//! Names of files and the contexts their keys are bound to, in one place for writer and
+//! reader.
+
+use sekisho_vault::Context;
+
+pub(crate) const MANIFEST: &str = "manifest.json";
+pub(crate) const SIGNATURE: &str = "manifest.sig";
+pub(crate) const PROFILE: &str = "profile.toml";
+pub(crate) const KEYS: &str = "keys.json";
+pub(crate) const DICTIONARIES: &str = "dictionaries";
+pub(crate) const MANIFEST_LABEL: &str = "sekisho.dataset.manifest.v1";
+
+pub(crate) fn bucket_file(table: &str, bucket: u32) -> String {
+    format!("{table}/bucket-{bucket:04}.parquet")
+}
+
+pub(crate) fn dictionary_file(table: &str, column: &str) -> String {
+    format!("{DICTIONARIES}/{table}.{column}.sealed")
+}
+
+/// Which version of which data set something belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) dataset: String,
+    pub(crate) version: String,
+}
+
+impl Place {
+    pub(crate) fn version_key(&self) -> Context {
+        self.context("sekisho.dataset.version-key")
+    }
+
+    pub(crate) fn footer_key(&self, table: &str) -> Context {
+        self.context("sekisho.dataset.footer-key").text(table)
+    }
+
+    pub(crate) fn column_key(&self, table: &str, column: &str) -> Context {
+        self.context("sekisho.dataset.column-key").text(table).text(column)
+    }
+
+    pub(crate) fn dictionary(&self, table: &str, column: &str) -> Context {
+        self.context("sekisho.dataset.dictionary").text(table).text(column)
+    }
+
+    /// AAD prefix of a Parquet file; not stored in the file, so a file put in another's
+    /// place does not open.
+    pub(crate) fn file_aad(&self, table: &str, bucket: u32) -> Vec<u8> {
+        let context = self.context("sekisho.dataset.parquet").text(table);
+        context.number(u64::from(bucket)).encode().to_vec()
+    }
+
+    fn context(&self, purpose: &str) -> Context {
+        Context::new(purpose).text(&self.dataset).text(&self.version)
+    }
+}
+
+/// `v` and a number without leading zeros, such as `v12`.
+pub(crate) fn is_version(text: &str) -> bool {
+    let digits = text.strip_prefix('v').unwrap_or("");
+    (1..=9).contains(&digits.len())
+        && digits.bytes().all(|byte| byte.is_ascii_digit())
+        && !digits.starts_with('0')
+}

@@ -1,0 +1,61 @@
+//! Sealed data set versions: how records rest on disk, and how exactly the granted part of
+//! them is opened again.
+//!
+//! Start at [`Profile`] (what a data set is made of), then [`SealedWriter`] and
+//! [`SealedVersion`]. A version is a folder that never changes:
+//!
+//! ```text
+//! <root>/<data set>/<version>/
+//!   manifest.json  manifest.sig        signed list of everything below; no data values
+//!   profile.toml                       the profile it was sealed under
+//!   keys.json                          wrapped keys
+//!   <table>/bucket-0000.parquet ...    Parquet, modular encryption, zstd
+//!   dictionaries/<table>.<column>.sealed
+//! ```
+//!
+//! Keys form a tree: the [`KeyVault`](sekisho_vault::KeyVault) wraps the version's own key,
+//! which wraps one key per column and one footer key per table. A [`Grant`] opens leaves of
+//! that tree ([`GrantedKeys`]); the root never leaves the vault's process.
+//!
+//! Invariants
+//! - Every Parquet column has its own key. (parquet-rs writes a column without a key in
+//!   plaintext as soon as another has one; the writer refuses to start unless all have.)
+//! - The footer is encrypted: schema and sizes inside a file are hidden from whoever lacks
+//!   the table's footer key. No statistics, page indexes or Bloom filters are written, so a
+//!   value rests in data pages and nowhere else. Column names, row counts and file sizes do
+//!   stand in the plaintext manifest.
+//! - Key wrapping, dictionaries and Parquet files are bound to data set, version, table and
+//!   column or bucket: a file moved to another place does not open.
+//! - Rows are split into buckets by the top bits of the patient token and sorted by token,
+//!   the same way in every table, so one patient's records meet without a shuffle.
+//!
+//! Must never depend on: DataFusion, wasmtime, gRPC, or any crate of the gateway.
+
+pub mod dummy;
+
+mod catalogue;
+mod error;
+mod grant;
+mod layout;
+mod manifest;
+mod profile;
+mod reader;
+mod schema;
+mod source;
+mod writer;
+
+pub use catalogue::{CatalogueColumn, CatalogueEntry, CatalogueTable};
+pub use error::DatasetError;
+pub use grant::{Grant, GrantedKeys};
+pub use manifest::{
+    DictionaryEntry, FileEntry, Manifest, ManifestColumn, ManifestTable, Provenance, SourceNote,
+    TableFile,
+};
+pub use profile::{
+    ColumnSpec, Draw, DummySpec, Kind, MAX_CODE_BYTES, Profile, ProfileError, ProfileErrors,
+    ROW_NUMBER, TableSpec, Text,
+};
+pub use reader::{FileCheck, OpenFile, OpenTable, SealedVersion, read_table};
+pub use schema::{bucket_of, sealed_schema, source_schema};
+pub use source::{date_days, is_name};
+pub use writer::{DEFAULT_BUCKETS, SealOptions, Sealed, SealedWriter};

@@ -1,0 +1,165 @@
+use std::collections::BTreeMap;
+
+use sekisho_vault::WrappedKey;
+use serde::{Deserialize, Serialize};
+
+use crate::Kind;
+
+pub(crate) const MANIFEST_FORMAT: &str = "sekisho.dataset.v1";
+pub(crate) const KEYS_FORMAT: &str = "sekisho.dataset-keys.v1";
+
+/// The signed description of one version: every file with its hash, the schema, counts and
+/// provenance. Holds no data values.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Manifest {
+    /// Always `sekisho.dataset.v1`.
+    pub format: String,
+    /// Id of the data set.
+    pub dataset: String,
+    /// Version, such as `v1`.
+    pub version: String,
+    /// Number of buckets of every table.
+    pub buckets: u32,
+    /// Distinct patients over all tables.
+    pub patients: u64,
+    /// The profile it was sealed under.
+    pub profile: FileEntry,
+    /// The wrapped keys.
+    pub keys: FileEntry,
+    /// The tables, in the profile's order.
+    pub tables: Vec<ManifestTable>,
+    /// Where it comes from.
+    pub provenance: Provenance,
+}
+
+/// One sealed table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ManifestTable {
+    /// Name of the table.
+    pub name: String,
+    /// Rows in all buckets.
+    pub rows: u64,
+    /// Distinct patients with at least one row.
+    pub patients: u64,
+    /// Columns in file order, the patient column first.
+    pub columns: Vec<ManifestColumn>,
+    /// One file per bucket, in order.
+    pub files: Vec<TableFile>,
+    /// One dictionary per code column.
+    pub dictionaries: Vec<DictionaryEntry>,
+}
+
+/// One column of a sealed table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ManifestColumn {
+    /// Name of the column.
+    pub name: String,
+    /// What it holds.
+    pub kind: Kind,
+    /// Unit, when the whole column has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// Whether values may be missing.
+    pub nullable: bool,
+}
+
+/// Size and hash of a file whose path follows from what it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FileEntry {
+    /// Size in bytes.
+    pub bytes: u64,
+    /// SHA-256 in hexadecimal.
+    pub sha256: String,
+}
+
+/// The Parquet file of one bucket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TableFile {
+    /// Bucket, counted from 0.
+    pub bucket: u32,
+    /// Rows in it; may be 0.
+    pub rows: u64,
+    /// Size and hash.
+    pub file: FileEntry,
+}
+
+/// The sealed dictionary of one code column.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DictionaryEntry {
+    /// The code column.
+    pub column: String,
+    /// Size and hash.
+    pub file: FileEntry,
+}
+
+/// Where a version comes from.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provenance {
+    /// When it was sealed, RFC 3339 in UTC.
+    pub sealed_at: String,
+    /// Program and version that sealed it.
+    pub tool: String,
+    /// How the source was obtained, such as `csv` or `generate-ehr seed=7`.
+    pub method: String,
+    /// The source of each table.
+    pub sources: Vec<SourceNote>,
+}
+
+/// The source of one table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceNote {
+    /// The table.
+    pub table: String,
+    /// Rows read.
+    pub rows: u64,
+    /// Digest of the source file under the identified zone's secret, in hexadecimal: only
+    /// that zone can check it, so it gives nobody else a way to confirm a guessed record.
+    pub keyed_digest: String,
+}
+
+/// `keys.json`: the version's key under the vault, everything else under the version's key.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KeyFile {
+    pub(crate) format: String,
+    pub(crate) version_key: WrappedKey,
+    pub(crate) tables: BTreeMap<String, TableKeyFile>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct TableKeyFile {
+    pub(crate) footer: WrappedKey,
+    pub(crate) columns: BTreeMap<String, WrappedKey>,
+}
+
+impl Manifest {
+    /// A table by name.
+    #[must_use]
+    pub fn table(&self, name: &str) -> Option<&ManifestTable> {
+        self.tables.iter().find(|table| table.name == name)
+    }
+}
+
+impl ManifestTable {
+    /// A column by name.
+    #[must_use]
+    pub fn column(&self, name: &str) -> Option<&ManifestColumn> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// Name of the patient column.
+    #[must_use]
+    pub fn patient_column(&self) -> &str {
+        let patient = self.columns.iter().find(|column| column.kind == Kind::Patient);
+        patient.map_or("", |column| column.name.as_str())
+    }
+}

@@ -1,0 +1,175 @@
+//! What a data set is made of, as declared by a steward in `policies/profiles/*.toml`.
+//!
+//! A profile is public: it names tables, columns, meanings, closed code lists and how dummy
+//! data is drawn. It never holds a value taken from data.
+
+mod document;
+mod dummy_spec;
+mod parse;
+mod toml_reader;
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+pub use document::ProfileErrors;
+pub use dummy_spec::{Draw, DummySpec};
+pub(crate) use parse::{date_days, is_name};
+pub use toml_reader::ProfileError;
+
+/// A text in the two languages of the site.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Text {
+    /// Japanese.
+    pub ja: String,
+    /// English.
+    pub en: String,
+}
+
+/// What a column holds, and so how it is sealed and how a guest sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Kind {
+    /// The person's keyed one-way token; sealed as `UInt64`. One per table.
+    Patient,
+    /// A category; sealed as a `UInt32` id into the column's sealed dictionary.
+    Code,
+    /// A whole number; sealed as `Int64`.
+    Int,
+    /// A measured number; sealed as `Float64`.
+    Float,
+    /// A day; sealed as `Date32`, days since 1970-01-01.
+    Date,
+}
+
+impl Kind {
+    /// The name used in profiles, manifests and catalogues.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Patient => "patient",
+            Self::Code => "code",
+            Self::Int => "int",
+            Self::Float => "float",
+            Self::Date => "date",
+        }
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// A data set as declared: its tables, where it comes from, what its columns mean.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Profile {
+    /// Id of the data set, also its folder's name.
+    pub id: String,
+    /// Which ids of persons belong together: data sets with the same space give one person
+    /// the same token. Defaults to `id`.
+    pub id_space: String,
+    /// Title shown in the catalogue.
+    pub title: Text,
+    /// What it holds.
+    pub description: Text,
+    /// Where it comes from.
+    pub source: String,
+    /// Under which licence or legal ground it is held.
+    pub licence: String,
+    /// Source texts that mean "missing" (the empty text if not given).
+    pub missing: Vec<String>,
+    /// The tables, each with exactly one patient column.
+    pub tables: Vec<TableSpec>,
+    toml: String,
+}
+
+/// One table of a profile.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TableSpec {
+    /// Name, also its folder's name.
+    pub name: String,
+    /// What a row is.
+    pub description: Text,
+    /// The columns as declared; the patient column comes first.
+    pub columns: Vec<ColumnSpec>,
+    /// Smallest and largest number of dummy rows for one patient.
+    pub dummy_rows: (u32, u32),
+}
+
+/// One column of a table.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ColumnSpec {
+    /// Name in the sealed table.
+    pub name: String,
+    /// What it holds.
+    pub kind: Kind,
+    /// Header of the source column, or [`ROW_NUMBER`]. Defaults to `name`.
+    pub source: String,
+    /// Unit of an `int` or `float`, when there is one for the whole column.
+    pub unit: Option<String>,
+    /// Whether values may be missing.
+    pub nullable: bool,
+    /// What it means.
+    pub description: Text,
+    /// Closed list of codes with their meanings; empty when the list is open.
+    pub codes: BTreeMap<String, Text>,
+    /// How dummy values are drawn; patient columns have none.
+    pub dummy: Option<DummySpec>,
+}
+
+/// Source name that stands for the number of the row in the file, counted from 1: for
+/// sources that hold one row a person and no id.
+pub const ROW_NUMBER: &str = "@row";
+
+/// Longest code accepted, in bytes of UTF-8. Codes are short; a long text in their place is
+/// free text that may name a person.
+pub const MAX_CODE_BYTES: usize = 64;
+
+impl Profile {
+    /// Reads a profile, reporting every error with its line, not just the first. Unknown
+    /// keys are errors.
+    pub fn parse(toml: &str) -> Result<Self, ProfileErrors> {
+        document::parse(toml)
+    }
+
+    /// The text it was parsed from.
+    #[must_use]
+    pub fn toml(&self) -> &str {
+        &self.toml
+    }
+
+    /// SHA-256 of the text, in hexadecimal.
+    #[must_use]
+    pub fn sha256(&self) -> String {
+        hex::encode(Sha256::digest(self.toml.as_bytes()))
+    }
+
+    /// A table by name.
+    #[must_use]
+    pub fn table(&self, name: &str) -> Option<&TableSpec> {
+        self.tables.iter().find(|table| table.name == name)
+    }
+}
+
+impl TableSpec {
+    /// A column by name.
+    #[must_use]
+    pub fn column(&self, name: &str) -> Option<&ColumnSpec> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// Name of the patient column.
+    #[must_use]
+    pub fn patient_column(&self) -> &str {
+        // A parsed profile has exactly one patient column and puts it first.
+        self.columns.first().map_or("", |column| column.name.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,67 @@
+use std::fmt;
+
+use toml::de::DeTable;
+
+use super::parse::{self, is_name};
+use super::toml_reader::{Errors, ProfileError, TableReader};
+use super::{Profile, TableSpec};
+
+/// Everything wrong with a profile, in the order of its lines; never empty.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProfileErrors(pub Vec<ProfileError>);
+
+impl fmt::Display for ProfileErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the profile has {} error(s)", self.0.len())?;
+        self.0.iter().try_for_each(|error| write!(f, "\n  {error}"))
+    }
+}
+
+impl std::error::Error for ProfileErrors {}
+
+pub(super) fn parse(toml: &str) -> Result<Profile, ProfileErrors> {
+    let errors = Errors::new(toml);
+    let (document, syntax) = DeTable::parse_recoverable(toml);
+    if !syntax.is_empty() {
+        for error in syntax {
+            let span = error.span().unwrap_or(0..0);
+            errors.add("profile.syntax", &span, "", error.message().to_owned());
+        }
+        return Err(ProfileErrors(errors.into_sorted()));
+    }
+    let reader = TableReader::new(document.get_ref(), 0..0, String::new(), &errors);
+    let profile = read(&reader, toml);
+    let found = errors.into_sorted();
+    if found.is_empty() { Ok(profile) } else { Err(ProfileErrors(found)) }
+}
+
+fn read(reader: &TableReader<'_, '_>, toml: &str) -> Profile {
+    let id = reader.text("id");
+    let id_space = reader.optional_text("id_space").unwrap_or_else(|| id.clone());
+    for (key, value) in [("id", &id), ("id_space", &id_space)] {
+        if !value.is_empty() && !is_name(value) {
+            let reason = "wanted a lower-case letter, then letters, digits or _, at most 63";
+            reader.bad(key, reason.to_owned());
+        }
+    }
+    let missing = reader.optional_texts("missing").unwrap_or_else(|| vec![String::new()]);
+    let tables: Vec<TableSpec> = reader.tables("tables").iter().map(parse::table).collect();
+    for (index, table) in tables.iter().enumerate() {
+        if tables.iter().take(index).any(|other| other.name == table.name) {
+            reader.bad("tables", format!("table `{}` stands twice", table.name));
+        }
+    }
+    let profile = Profile {
+        id,
+        id_space,
+        title: parse::text(reader, "title"),
+        description: parse::text(reader, "description"),
+        source: reader.text("source"),
+        licence: reader.text("licence"),
+        missing,
+        tables,
+        toml: toml.to_owned(),
+    };
+    reader.refuse_unknown();
+    profile
+}

@@ -1,0 +1,195 @@
+//! Seals one version of a data set: collect rows, sort by patient, encrypt, sign, publish.
+//!
+//! Rows are collected in memory as plain columns (8 bytes a number, 4 bytes a code), so a
+//! version of a few hundred million values fits; larger ones need an external sort first.
+
+mod columns;
+mod files;
+mod folder;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use arrow::array::RecordBatch;
+use sekisho_vault::{Key, KeyVault, SigningIdentity};
+
+use crate::layout::{self, Place};
+use crate::manifest::{KEYS_FORMAT, KeyFile, MANIFEST_FORMAT, TableKeyFile};
+use crate::{
+    CatalogueEntry, DatasetError, Manifest, ManifestColumn, Profile, Provenance, TableSpec,
+};
+use columns::TableColumns;
+use folder::SealingFolder;
+
+/// Buckets of a version unless said otherwise: enough for the cores of one worker.
+pub const DEFAULT_BUCKETS: u32 = 8;
+
+/// How a version is to be sealed.
+#[derive(Clone, Debug)]
+pub struct SealOptions {
+    /// Name of the version, `v` and a number; the next free number if `None`.
+    pub version: Option<String>,
+    /// Number of buckets, a power of two from 1 to 4096; the same for a whole site.
+    pub buckets: u32,
+}
+
+impl Default for SealOptions {
+    fn default() -> Self {
+        Self { version: None, buckets: DEFAULT_BUCKETS }
+    }
+}
+
+/// A version just sealed.
+#[derive(Clone, Debug)]
+pub struct Sealed {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// What was signed.
+    pub manifest: Manifest,
+    /// What users may see of it.
+    pub catalogue: CatalogueEntry,
+}
+
+/// Collects the rows of one version and seals them. Dropped before [`finish`](Self::finish)
+/// it leaves nothing behind; killed, it leaves a hidden folder that the next writer removes.
+#[derive(Debug)]
+pub struct SealedWriter {
+    profile: Profile,
+    place: Place,
+    buckets: u32,
+    tables: Vec<TableColumns>,
+    folder: SealingFolder,
+}
+
+impl SealedWriter {
+    /// Starts a version under `<root>/<profile.id>/`. Takes the data set's lock: one writer
+    /// at a time.
+    pub fn create(
+        root: &Path,
+        profile: &Profile,
+        options: &SealOptions,
+    ) -> Result<Self, DatasetError> {
+        if !options.buckets.is_power_of_two() || options.buckets > 4096 {
+            return Err(DatasetError::Buckets(options.buckets));
+        }
+        let folder = SealingFolder::create(root, &profile.id, options.version.as_deref())?;
+        Ok(Self {
+            profile: profile.clone(),
+            place: Place { dataset: profile.id.clone(), version: folder.version().to_owned() },
+            buckets: options.buckets,
+            tables: profile.tables.iter().map(TableColumns::new).collect(),
+            folder,
+        })
+    }
+
+    /// The version being sealed.
+    #[must_use]
+    pub fn version(&self) -> &str {
+        &self.place.version
+    }
+
+    /// Adds rows to a table, in any order of tables and patients. The batch has the
+    /// [`source_schema`](crate::source_schema) of the table.
+    pub fn push(&mut self, table: &str, batch: &RecordBatch) -> Result<(), DatasetError> {
+        let columns = self.tables.iter_mut().find(|columns| columns.name() == table);
+        columns.ok_or_else(|| DatasetError::Unknown(format!("table {table}")))?.push(batch)
+    }
+
+    /// Seals what was pushed and publishes the version in one rename. `progress` is told
+    /// how many of how many files are done.
+    pub fn finish(
+        self,
+        provenance: Provenance,
+        vault: &dyn KeyVault,
+        identity: &SigningIdentity,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Sealed, DatasetError> {
+        if let Some(empty) = self.tables.iter().find(|columns| columns.rows() == 0) {
+            return Err(DatasetError::EmptyTable { table: empty.name().to_owned() });
+        }
+        let patients = columns::distinct_patients(&self.tables);
+        let total = self.tables.len() as u64 * u64::from(self.buckets);
+        let mut done = 0;
+        let mut step = || {
+            done += 1;
+            progress(done, total);
+        };
+        let version_key = Key::generate()?;
+        let (mut tables, mut table_keys) = (Vec::new(), BTreeMap::new());
+        for (spec, columns) in self.profile.tables.iter().zip(self.tables) {
+            let keys = FreshKeys::generate(spec)?;
+            table_keys.insert(spec.name.clone(), keys.wrap(&version_key, &self.place, spec)?);
+            let seal = files::TableSeal { place: &self.place, spec, keys: &keys };
+            tables.push(seal.write(columns, self.buckets, &self.folder, &mut step)?);
+        }
+        let key_file = KeyFile {
+            format: KEYS_FORMAT.to_owned(),
+            version_key: vault.wrap(&self.place.version_key(), &version_key)?,
+            tables: table_keys,
+        };
+        let manifest = Manifest {
+            format: MANIFEST_FORMAT.to_owned(),
+            dataset: self.place.dataset,
+            version: self.place.version,
+            buckets: self.buckets,
+            patients,
+            profile: self.folder.write(layout::PROFILE, self.profile.toml().as_bytes())?,
+            keys: self.folder.write(layout::KEYS, &json(&key_file))?,
+            tables,
+            provenance,
+        };
+        let signed = json(&manifest);
+        let entry = self.folder.write(layout::MANIFEST, &signed)?;
+        let signature = identity.sign(layout::MANIFEST_LABEL, &signed);
+        self.folder.write(layout::SIGNATURE, hex::encode(signature).as_bytes())?;
+        let catalogue = CatalogueEntry::new(&manifest, &entry.sha256, &self.profile);
+        Ok(Sealed { folder: self.folder.publish()?, manifest, catalogue })
+    }
+}
+
+/// The fresh keys of one table.
+pub(crate) struct FreshKeys {
+    pub(crate) footer: Key,
+    pub(crate) columns: BTreeMap<String, Key>,
+}
+
+impl FreshKeys {
+    fn generate(spec: &TableSpec) -> Result<Self, DatasetError> {
+        let mut columns = BTreeMap::new();
+        for column in &spec.columns {
+            columns.insert(column.name.clone(), Key::generate()?);
+        }
+        Ok(Self { footer: Key::generate()?, columns })
+    }
+
+    fn wrap(
+        &self,
+        version_key: &Key,
+        place: &Place,
+        spec: &TableSpec,
+    ) -> Result<TableKeyFile, DatasetError> {
+        let wrap = |context, key| sekisho_vault::wrap(version_key, &context, key);
+        let mut columns = BTreeMap::new();
+        for (name, key) in &self.columns {
+            columns.insert(name.clone(), wrap(place.column_key(&spec.name, name), key)?);
+        }
+        Ok(TableKeyFile { footer: wrap(place.footer_key(&spec.name), &self.footer)?, columns })
+    }
+}
+
+pub(crate) fn manifest_columns(spec: &TableSpec) -> Vec<ManifestColumn> {
+    let column = |column: &crate::ColumnSpec| ManifestColumn {
+        name: column.name.clone(),
+        kind: column.kind,
+        unit: column.unit.clone(),
+        nullable: column.nullable,
+    };
+    spec.columns.iter().map(column).collect()
+}
+
+fn json(value: &impl serde::Serialize) -> Vec<u8> {
+    // Our own structs with text keys always serialise; an empty file would not verify.
+    let mut bytes = serde_json::to_vec_pretty(value).unwrap_or_default();
+    bytes.push(b'\n');
+    bytes
+}

@@ -1,0 +1,174 @@
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+
+use sha2::{Digest as _, Sha256};
+
+use crate::layout::is_version;
+use crate::{DatasetError, FileEntry};
+
+const LOCK: &str = ".lock";
+/// Leading dot and no version's shape: nobody takes a half-written folder for a version.
+const SEALING: &str = ".sealing-";
+
+/// The hidden folder a version is written to before it appears under its name in one
+/// rename. Holds the data set's lock.
+#[derive(Debug)]
+pub(super) struct SealingFolder {
+    dataset: PathBuf,
+    version: String,
+    hidden: PathBuf,
+    published: bool,
+    _lock: File,
+}
+
+impl SealingFolder {
+    pub(super) fn create(
+        root: &Path,
+        dataset: &str,
+        version: Option<&str>,
+    ) -> Result<Self, DatasetError> {
+        let folder = root.join(dataset);
+        fs::create_dir_all(&folder).map_err(DatasetError::io(&folder, "creating the folder"))?;
+        let lock = lock(&folder, dataset)?;
+        let version = match version {
+            Some(version) if is_version(version) => version.to_owned(),
+            Some(version) => return Err(DatasetError::VersionName(version.to_owned())),
+            None => next_version(&folder)?,
+        };
+        if fs::symlink_metadata(folder.join(&version)).is_ok() {
+            let dataset = dataset.to_owned();
+            return Err(DatasetError::DuplicateVersion { dataset, version });
+        }
+        remove_leftovers(&folder)?;
+        let hidden = folder.join(format!("{SEALING}{version}"));
+        fs::create_dir(&hidden).map_err(DatasetError::io(&hidden, "creating the folder"))?;
+        Ok(Self { dataset: folder, version, hidden, published: false, _lock: lock })
+    }
+
+    pub(super) fn version(&self) -> &str {
+        &self.version
+    }
+
+    /// Writes a whole file and flushes it.
+    pub(super) fn write(&self, path: &str, content: &[u8]) -> Result<FileEntry, DatasetError> {
+        let mut file = self.new_file(path)?;
+        file.write_all(content).map_err(DatasetError::io(&self.hidden.join(path), "writing"))?;
+        file.close()
+    }
+
+    /// Opens a new file whose content is hashed on its way to the disk.
+    pub(super) fn new_file(&self, path: &str) -> Result<HashedFile, DatasetError> {
+        let path = self.hidden.join(path);
+        if let Some(parent) = path.parent() {
+            fs::create_dir_all(parent).map_err(DatasetError::io(parent, "creating the folder"))?;
+        }
+        let mut options = OpenOptions::new();
+        let file = options.write(true).create_new(true).mode(0o640).open(&path);
+        let file = file.map_err(DatasetError::io(&path, "creating the file"))?;
+        Ok(HashedFile { path, file, hash: Sha256::new(), bytes: 0 })
+    }
+
+    /// Flushes every folder and gives the version its name. A kill at any moment leaves
+    /// either no version or the whole of it.
+    pub(super) fn publish(mut self) -> Result<PathBuf, DatasetError> {
+        let entries = fs::read_dir(&self.hidden);
+        for entry in entries.map_err(DatasetError::io(&self.hidden, "listing"))? {
+            let path = entry.map_err(DatasetError::io(&self.hidden, "listing"))?.path();
+            if path.is_dir() {
+                flush(&path)?;
+            }
+        }
+        flush(&self.hidden)?;
+        let published = self.dataset.join(&self.version);
+        // Fails when the name is taken: a version's folder is never empty.
+        fs::rename(&self.hidden, &published)
+            .map_err(DatasetError::io(&published, "publishing the version"))?;
+        self.published = true;
+        flush(&self.dataset)?;
+        Ok(published)
+    }
+}
+
+impl Drop for SealingFolder {
+    fn drop(&mut self) {
+        if !self.published {
+            // Nothing to be done when it fails: the next writer removes it.
+            let _ = fs::remove_dir_all(&self.hidden);
+        }
+    }
+}
+
+/// A file being written and hashed.
+pub(super) struct HashedFile {
+    path: PathBuf,
+    file: File,
+    hash: Sha256,
+    bytes: u64,
+}
+
+impl HashedFile {
+    /// Flushes to disk and tells size and hash.
+    pub(super) fn close(self) -> Result<FileEntry, DatasetError> {
+        self.file.sync_all().map_err(DatasetError::io(&self.path, "flushing"))?;
+        Ok(FileEntry { bytes: self.bytes, sha256: hex::encode(self.hash.finalize()) })
+    }
+}
+
+impl Write for HashedFile {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(buffer)?;
+        self.hash.update(buffer.get(..written).unwrap_or_default());
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+fn lock(folder: &Path, dataset: &str) -> Result<File, DatasetError> {
+    let path = folder.join(LOCK);
+    let mut options = OpenOptions::new();
+    let file = options.create(true).truncate(false).write(true).mode(0o640).open(&path);
+    let file = file.map_err(DatasetError::io(&path, "creating the file"))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(DatasetError::Busy { dataset: dataset.to_owned() }),
+        Err(TryLockError::Error(source)) => Err(DatasetError::io(&path, "locking")(source)),
+    }
+}
+
+/// Every name in a data set's folder.
+fn names(folder: &Path) -> Result<Vec<String>, DatasetError> {
+    let entries = fs::read_dir(folder).map_err(DatasetError::io(folder, "listing"))?;
+    entries
+        .map(|entry| {
+            let entry = entry.map_err(DatasetError::io(folder, "listing"))?;
+            Ok(entry.file_name().to_string_lossy().into_owned())
+        })
+        .collect()
+}
+
+fn next_version(folder: &Path) -> Result<String, DatasetError> {
+    let names = names(folder)?;
+    let versions = names.iter().filter(|name| is_version(name));
+    let numbers = versions.filter_map(|name| name.strip_prefix('v')?.parse::<u32>().ok());
+    Ok(format!("v{}", numbers.max().unwrap_or(0) + 1))
+}
+
+/// Removes what killed writers left; the lock says none is alive.
+fn remove_leftovers(folder: &Path) -> Result<(), DatasetError> {
+    for name in names(folder)?.iter().filter(|name| name.starts_with(SEALING)) {
+        let path = folder.join(name);
+        fs::remove_dir_all(&path).map_err(DatasetError::io(&path, "removing leftovers"))?;
+    }
+    Ok(())
+}
+
+fn flush(folder: &Path) -> Result<(), DatasetError> {
+    let opened = File::open(folder).and_then(|folder| folder.sync_all());
+    opened.map_err(DatasetError::io(folder, "flushing the folder"))
+}
