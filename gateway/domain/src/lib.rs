@@ -8,6 +8,7 @@
 //! of ours.
 
 pub mod agreement;
+pub mod alert;
 pub mod dataset;
 pub mod id;
 pub mod lifecycle;
@@ -19,6 +20,7 @@ pub mod run;
 pub mod time;
 
 pub use agreement::{Agreement, GrantedTable, Project, ProvisionMethod};
+pub use alert::Alert;
 pub use dataset::Dataset;
 pub use id::*;
 pub use lifecycle::{Lifecycle, Transition, TransitionError};

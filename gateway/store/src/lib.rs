@@ -1,1 +1,113 @@
-//! sekisho-store
+//! State: SQLite by default, PostgreSQL for a real site, one set of statements for both.
+//!
+//! Start with [`writer`], through which every change goes, then [`runs`], the busiest
+//! of the tables.
+//!
+//! Invariants: an effect consumes its permit and commits in one transaction with its
+//! record in the log (design invariant 5); the newest checkpoint always covers the
+//! whole log; whatever is read for a person comes out guarded. Only this crate knows
+//! SQL. Must never depend on `app` or a transport.
+
+pub mod alerts;
+mod body;
+pub mod error;
+pub mod keys;
+pub mod log;
+pub mod modules;
+pub mod objects;
+pub mod people;
+pub mod projects;
+pub mod releases;
+pub mod reviews;
+pub mod runs;
+pub mod sessions;
+pub mod writer;
+
+use std::{path::Path, sync::Arc};
+
+use sekisho_audit::{CheckpointSigner, Event};
+use sekisho_vault::KeyVault;
+use sqlx::{
+    AnyPool,
+    any::{AnyConnectOptions, AnyPoolOptions},
+    migrate::Migrator,
+};
+use tokio::sync::mpsc;
+
+pub use error::StoreError;
+pub use releases::Withdrawal;
+use writer::Writer;
+
+static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
+static POSTGRES: Migrator = sqlx::migrate!("migrations/postgres");
+
+/// An event as committed.
+#[derive(Debug, Clone)]
+pub struct Committed {
+    /// Its index in the log.
+    pub index: u64,
+    /// The event.
+    pub event: Arc<Event>,
+}
+
+/// Everything the gateway remembers.
+#[derive(Clone)]
+pub struct Store {
+    pool: AnyPool,
+    writer: Writer,
+    objects: objects::Objects,
+    keys: keys::Keys,
+}
+
+/// Where state lives and what signs it.
+pub struct StoreConfig<'a> {
+    /// `sqlite:///path/to/file` or `postgres://…`.
+    pub database_url: &'a str,
+    /// Folder of sealed objects.
+    pub objects: &'a Path,
+    /// The gateway's own key vault; never a dataset's.
+    pub vault: Arc<dyn KeyVault>,
+    /// Signs a checkpoint in every transaction that grows the log.
+    pub signer: CheckpointSigner,
+    /// Receives every event after it was committed.
+    pub tap: mpsc::UnboundedSender<Committed>,
+}
+
+impl Store {
+    /// Opens the database, brings its schema up to date and checks that the log is
+    /// the one its newest checkpoint signs.
+    ///
+    /// # Errors
+    /// [`StoreError`]; [`StoreError::LogTampered`] when entries and checkpoint disagree.
+    pub async fn open(config: StoreConfig<'_>) -> Result<Self, StoreError> {
+        sqlx::any::install_default_drivers();
+        let sqlite = config.database_url.starts_with("sqlite:");
+        let options: AnyConnectOptions = config.database_url.parse()?;
+        let pool = AnyPoolOptions::new()
+            .max_connections(8)
+            .after_connect(move |connection, _| Box::pin(prepare(connection, sqlite)))
+            .connect_with(options)
+            .await?;
+        let migrator = if sqlite { &SQLITE } else { &POSTGRES };
+        migrator.run(&pool).await?;
+        let merkle = log::load(&pool, &config.signer).await?;
+        let keys = keys::Keys::new(pool.clone(), config.vault);
+        let objects = objects::Objects::open(config.objects)?;
+        let writer = Writer::start(pool.clone(), merkle, config.signer, config.tap, sqlite).await?;
+        Ok(Self { pool, writer, objects, keys })
+    }
+}
+
+async fn prepare(connection: &mut sqlx::AnyConnection, sqlite: bool) -> Result<(), sqlx::Error> {
+    use sqlx::Executor;
+    if sqlite {
+        // Overwritten content must not linger in free pages (SV-3).
+        connection
+            .execute(
+                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
+                 PRAGMA busy_timeout = 10000; PRAGMA secure_delete = ON;",
+            )
+            .await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,27 @@
+//! Sealed objects in a folder. Whatever lies there is ciphertext; an object without a
+//! row that names it is what a crash left behind, and means nothing.
+
+use std::path::Path as FilePath;
+
+use object_store::{ObjectStoreExt, PutPayload, local::LocalFileSystem, path::Path};
+
+use crate::StoreError;
+
+/// The folder of sealed objects.
+#[derive(Clone, Debug)]
+pub struct Objects(std::sync::Arc<LocalFileSystem>);
+
+impl Objects {
+    pub(crate) fn open(folder: &FilePath) -> Result<Self, StoreError> {
+        Ok(Self(std::sync::Arc::new(LocalFileSystem::new_with_prefix(folder)?.with_fsync(true))))
+    }
+
+    pub(crate) async fn put(&self, name: &str, sealed: Vec<u8>) -> Result<(), StoreError> {
+        self.0.put(&Path::from(name), PutPayload::from(sealed)).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn read(&self, name: &str) -> Result<Vec<u8>, StoreError> {
+        Ok(self.0.get(&Path::from(name)).await?.bytes().await?.to_vec())
+    }
+}
