@@ -1,9 +1,10 @@
 //! The log in the database: entries, checkpoints, proofs.
 
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
-use sekisho_access::{Permit, action::ReadLog};
-use sekisho_audit::{Checkpoint, CheckpointSigner, Event, EventKind, Hash, MerkleLog};
-use sqlx::{AnyConnection, AnyPool, Row};
+use sekisho_access::{Guarded, Permit, Visible, action::ReadLog};
+use sekisho_audit::{Checkpoint, CheckpointSigner, Event, EventKind, Hash, MerkleLog, leaf};
+use sekisho_domain::Timestamp;
+use sqlx::{AnyConnection, AnyPool, Row, any::AnyRow};
 
 use crate::{Store, StoreError};
 
@@ -15,6 +16,9 @@ pub struct Entry {
     /// Exact leaf bytes.
     pub leaf: Vec<u8>,
 }
+
+/// Entries as they are read.
+pub type Entries = BoxStream<'static, Result<Entry, StoreError>>;
 
 impl Store {
     /// Appends events that belong to no effect (calls, refusals, decisions).
@@ -60,13 +64,35 @@ impl Store {
         permit: Permit<ReadLog>,
         start: u64,
         end: u64,
-    ) -> Result<BoxStream<'static, Result<Entry, StoreError>>, StoreError> {
-        let event = crate::log::record(&permit, EventKind::LogExported { start, end });
+    ) -> Result<Visible<Entries>, StoreError> {
+        let event = record(&permit, EventKind::LogExported { start, end });
         self.append(vec![event]).await?;
-        Ok(self.entries(start, end))
+        Ok(permit.reveal(Guarded::new(self.entries(start, end))))
     }
 
-    fn entries(&self, start: u64, end: u64) -> BoxStream<'static, Result<Entry, StoreError>> {
+    /// Events from `since` on, oldest first, so that the watch can catch up.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn recent_events(&self, since: Timestamp) -> Result<Vec<(u64, Event)>, StoreError> {
+        let mut rows =
+            sqlx::query("SELECT entry_index, leaf FROM log_entry ORDER BY entry_index DESC")
+                .fetch(&self.pool);
+        let mut events = Vec::new();
+        while let Some(row) = rows.try_next().await? {
+            let entry = entry(&row)?;
+            let event =
+                leaf::decode(&entry.leaf).map_err(|error| StoreError::Log(error.to_string()))?;
+            if event.at < since {
+                break;
+            }
+            events.push((entry.index, event));
+        }
+        events.reverse();
+        Ok(events)
+    }
+
+    fn entries(&self, start: u64, end: u64) -> Entries {
         const CHUNK: u64 = 1000;
         let pool = self.pool.clone();
         let starts = (start..end).step_by(CHUNK as usize);
@@ -221,12 +247,12 @@ async fn chunk(pool: &AnyPool, start: u64, end: u64) -> Result<Vec<Entry>, Store
     .bind(index_column(end)?)
     .fetch_all(pool)
     .await?;
-    rows.iter()
-        .map(|row| {
-            let index: i64 = row.try_get("entry_index")?;
-            Ok(Entry { index: u64::try_from(index).unwrap_or(0), leaf: row.try_get("leaf")? })
-        })
-        .collect()
+    rows.iter().map(entry).collect()
+}
+
+fn entry(row: &AnyRow) -> Result<Entry, StoreError> {
+    let index: i64 = row.try_get("entry_index")?;
+    Ok(Entry { index: u64::try_from(index).unwrap_or(0), leaf: row.try_get("leaf")? })
 }
 
 fn index_column(index: u64) -> Result<i64, StoreError> {

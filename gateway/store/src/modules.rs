@@ -2,7 +2,7 @@
 
 use sekisho_access::{
     Guarded, Permit, Visible,
-    action::{DecideModule, ListModuleQueue, ListModules, ReadModule, SubmitModule},
+    action::{DecideModule, ListModuleQueue, ListModules, ReadModule, StartRun, SubmitModule},
 };
 use sekisho_audit::EventKind;
 use sekisho_domain::{
@@ -154,6 +154,16 @@ impl Store {
         debug_assert_eq!(permit.resource().module_id, module.module_id);
         let key = self.keys.find(Scope::Module(module.project_id, module.module_id)).await?;
         self.open_manifest(&key, module.module_id).await
+    }
+
+    /// The manifest of the module that a run is permitted for.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn run_manifest(&self, permit: &Permit<StartRun>) -> Result<String, StoreError> {
+        let plan = permit.resource();
+        let scope = Scope::Module(plan.terms.project_id, plan.module_id);
+        self.open_manifest(&self.keys.find(scope).await?, plan.module_id).await
     }
 
     async fn open_manifest(&self, key: &Key, module_id: ModuleId) -> Result<String, StoreError> {

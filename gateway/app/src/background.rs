@@ -1,0 +1,118 @@
+//! What the gateway does by itself: follow the committed log, raise alerts, wake those
+//! who wait, and take back leases that ran out.
+
+use std::{sync::Arc, time::Duration};
+
+use sekisho_audit::{Event, EventKind};
+use sekisho_domain::{Alert, AlertId, RunId};
+use sekisho_store::Committed;
+use sekisho_watch::{AlertDraft, Subject, Watch};
+use tokio::sync::mpsc;
+
+use crate::{App, Inner};
+
+/// How often leases are looked at.
+const REAP_EVERY: Duration = Duration::from_secs(2);
+
+impl App {
+    /// Starts the gateway's own work; it ends with the last clone of the app.
+    pub(crate) fn start_background(
+        &self,
+        committed: mpsc::UnboundedReceiver<Committed>,
+        watch: Watch,
+        missed: Vec<AlertDraft>,
+    ) {
+        tokio::spawn(follow(Arc::downgrade(&self.0), committed, watch, missed));
+        tokio::spawn(reap(Arc::downgrade(&self.0)));
+    }
+}
+
+async fn follow(
+    app: std::sync::Weak<Inner>,
+    mut committed: mpsc::UnboundedReceiver<Committed>,
+    mut watch: Watch,
+    missed: Vec<AlertDraft>,
+) {
+    if let Some(app) = app.upgrade() {
+        for draft in missed {
+            raise(&app, draft).await;
+        }
+    }
+    while let Some(Committed { index, event }) = committed.recv().await {
+        let drafts = watch.observe(index, &event);
+        let Some(app) = app.upgrade() else { return };
+        wake(&app, &event);
+        for draft in drafts {
+            raise(&app, draft).await;
+        }
+    }
+}
+
+/// Wakes workers that wait for a run and people who watch one.
+fn wake(app: &Inner, event: &Event) {
+    if let Some((run_id, queued)) = concerned(&event.kind) {
+        // Nobody may be watching.
+        let _ = app.run_changes.send(run_id);
+        if queued {
+            app.queued.notify_waiters();
+        }
+    }
+}
+
+fn concerned(kind: &EventKind) -> Option<(RunId, bool)> {
+    match kind {
+        EventKind::RunRequested { run_id, .. } | EventKind::LeaseLost { run_id, .. } => {
+            Some((*run_id, true))
+        }
+        EventKind::RunLeased { run_id, .. }
+        | EventKind::RunStateChanged { run_id, .. }
+        | EventKind::RunCompleted { run_id, .. }
+        | EventKind::RunFailed { run_id, .. }
+        | EventKind::RunCancelled { run_id } => Some((*run_id, false)),
+        _ => None,
+    }
+}
+
+async fn raise(app: &Inner, draft: AlertDraft) {
+    let now = app.clock.now();
+    let person_id = draft.person_id();
+    let (worker_id, peer) = match draft.subject {
+        Subject::Person(_) => (None, None),
+        Subject::Worker(worker_id) => (Some(worker_id), None),
+        Subject::Peer(peer) => (None, peer),
+    };
+    let alert = Alert {
+        alert_id: AlertId::new(now),
+        rule: draft.rule.name().to_owned(),
+        person_id,
+        session_id: draft.session_id,
+        worker_id,
+        peer,
+        summary: draft.summary,
+        entry_index: draft.entry_index,
+        raised_at: now,
+        access_cut: draft.cut_access && person_id.is_some(),
+    };
+    match app.store.raise_alert(alert.clone()).await {
+        // Nobody may be watching.
+        Ok(()) => drop(app.raised.send(alert)),
+        Err(error) => tracing::error!(%error, rule = alert.rule, "an alert was not recorded"),
+    }
+}
+
+async fn reap(app: std::sync::Weak<Inner>) {
+    let mut ticks = tokio::time::interval(REAP_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let Some(app) = app.upgrade() else { return };
+        match app.store.reap_leases(app.clock.now()).await {
+            Ok(runs) => {
+                for run_id in runs {
+                    tracing::warn!(%run_id, "a lease ran out");
+                }
+            }
+            Err(error) => tracing::error!(%error, "leases could not be looked at"),
+        }
+    }
+}

@@ -1,0 +1,227 @@
+//! The output check (持出し確認): asked for by a researcher, decided by two people of
+//! other organisations who cannot see each other's vote (OU-1).
+
+use sekisho_access::{
+    Caller, Guarded, Visible,
+    action::{
+        CastVote, ListReviewQueue, ListReviewRequests, ReadReviewRequest, RequestRelease,
+        ResubmitRelease,
+    },
+    resource::Site,
+};
+use sekisho_domain::{
+    Page, PageRequest, PersonId, ProjectId, Release, ReviewRequest, ReviewRequestId, ReviewState,
+    RunId, Verdict, Vote,
+};
+
+use crate::{
+    App, AppError,
+    outputs::{OutputInfo, infos},
+    session_of,
+    step_up::StepUpAnswer,
+};
+
+/// A request with what a reviewer needs beside it.
+#[derive(Debug)]
+pub struct ReviewView {
+    /// The request, with the votes this viewer may see.
+    pub request: ReviewRequest,
+    /// Outputs asked for.
+    pub outputs: Vec<OutputInfo>,
+    /// Earlier releases of the project, which these could be differenced against.
+    pub earlier_releases: Vec<Release>,
+}
+
+/// A vote that is cast.
+#[derive(Debug)]
+pub struct VoteCast {
+    /// On which request.
+    pub review_request_id: ReviewRequestId,
+    /// On which round.
+    pub round: u32,
+    /// Verdict.
+    pub verdict: Verdict,
+    /// Comment; required unless approving.
+    pub comment: String,
+}
+
+impl App {
+    /// Asks for the release of a run's outputs.
+    ///
+    /// # Errors
+    /// [`AppError::Invalid`] without a purpose; [`AppError::Conflict`] when the run left
+    /// nothing or is under a request.
+    pub async fn request_release(
+        &self,
+        caller: &Caller,
+        run_id: RunId,
+        purpose: String,
+    ) -> Result<Visible<ReviewView>, AppError> {
+        let person = session_of(caller)?.person();
+        let run = self.store.run(run_id).await?;
+        let resource = self.run_resource(caller, run.for_decision()).await?;
+        let project_id = resource.terms.project_id;
+        let permit = self.authorizer.authorize::<RequestRelease>(caller, resource).await?;
+        check_purpose(&purpose)?;
+        let request = ReviewRequest {
+            review_request_id: ReviewRequestId::new(caller.at),
+            project_id,
+            run_id,
+            requested_by: person.person_id,
+            organisation_id: person.organisation_id,
+            state: ReviewState::InReview,
+            purpose,
+            round: 1,
+            created_at: caller.at,
+            votes: vec![],
+            release_id: None,
+            findings: 0,
+        };
+        let request = self.store.request_release(permit, request).await?;
+        self.view(caller, request).await
+    }
+
+    /// Answers a returned request with a mended run of the same project.
+    ///
+    /// # Errors
+    /// As [`App::request_release`].
+    pub async fn resubmit_release(
+        &self,
+        caller: &Caller,
+        review_request_id: ReviewRequestId,
+        run_id: RunId,
+        purpose: String,
+    ) -> Result<Visible<ReviewView>, AppError> {
+        let request = self.store.review_request(review_request_id).await?;
+        let resource = self.review_resource(caller, request.for_decision()).await?;
+        let permit = self.authorizer.authorize::<ResubmitRelease>(caller, resource).await?;
+        check_purpose(&purpose)?;
+        let run = self.store.run(run_id).await?;
+        if run.for_decision().project_id != request.for_decision().project_id {
+            return Err(AppError::NotFound);
+        }
+        let request = self.store.resubmit_release(permit, run_id, purpose).await?;
+        self.view(caller, request).await
+    }
+
+    /// Requests that wait for the caller; with a project, that project's requests.
+    ///
+    /// # Errors
+    /// [`AppError`].
+    pub async fn list_review_requests(
+        &self,
+        caller: &Caller,
+        project_id: Option<ProjectId>,
+        page: PageRequest,
+    ) -> Result<Visible<Page<ReviewRequest>>, AppError> {
+        let viewer = session_of(caller)?.person().person_id;
+        if let Some(project_id) = project_id {
+            let resource = self.project_resource(caller, project_id).await?;
+            let permit = self.authorizer.authorize::<ListReviewRequests>(caller, resource).await?;
+            let found = self.store.project_reviews(&permit, &page).await?;
+            return Ok(permit.reveal(found.map(|page| blind_page(page, viewer))));
+        }
+        let permit = self.authorizer.authorize::<ListReviewQueue>(caller, Site).await?;
+        let queue = self.store.review_queue(&permit, &page).await?;
+        let mut allowed = Vec::new();
+        for request in &queue.for_decision().items {
+            let resource = self.review_resource(caller, request).await?;
+            if self.authorizer.may_list::<ReadReviewRequest>(caller, &resource) {
+                allowed.push(request.clone());
+            }
+        }
+        let page = queue.map(|page| blind_page(Page { items: allowed, ..page }, viewer));
+        Ok(permit.reveal(page))
+    }
+
+    /// One request with its outputs and earlier releases.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`].
+    pub async fn review_request(
+        &self,
+        caller: &Caller,
+        review_request_id: ReviewRequestId,
+    ) -> Result<Visible<ReviewView>, AppError> {
+        let request = self.store.review_request(review_request_id).await?;
+        self.view(caller, request).await
+    }
+
+    /// Votes, with a fresh assertion bound to this very vote. The vote that completes the
+    /// round decides it.
+    ///
+    /// # Errors
+    /// [`AppError::Refused`] for one's own organisation's request or a second vote;
+    /// [`AppError::Conflict`] on a closed round.
+    pub async fn cast_vote(
+        &self,
+        caller: &Caller,
+        cast: VoteCast,
+        answer: StepUpAnswer,
+    ) -> Result<Visible<ReviewView>, AppError> {
+        let reviewer = session_of(caller)?.person().person_id;
+        let request = self.store.review_request(cast.review_request_id).await?;
+        let resource = self.review_resource(caller, request.for_decision()).await?;
+        if cast.verdict != Verdict::Approve && cast.comment.trim().is_empty() {
+            let why = "say what must change, so that the researcher can mend it";
+            return Err(AppError::invalid("COMMENT_MISSING", "comment", why));
+        }
+        let fresh = self.redeem_step_up(caller, answer).await?;
+        let decision_sha256 = fresh.decision_sha256.clone();
+        let permit = self.authorizer.authorize_fresh::<CastVote>(caller, resource, fresh).await?;
+        let vote = Vote {
+            reviewer,
+            round: cast.round,
+            verdict: cast.verdict,
+            comment: cast.comment,
+            cast_at: caller.at,
+            decision_sha256,
+        };
+        let request = self.store.cast_vote(permit, vote).await?;
+        self.view(caller, request).await
+    }
+
+    /// What the caller may see of a request.
+    async fn view(
+        &self,
+        caller: &Caller,
+        request: Guarded<ReviewRequest>,
+    ) -> Result<Visible<ReviewView>, AppError> {
+        let viewer = session_of(caller)?.person().person_id;
+        let resource = self.review_resource(caller, request.for_decision()).await?;
+        let permit = self.authorizer.authorize::<ReadReviewRequest>(caller, resource).await?;
+        let ReviewRequest { run_id, project_id, release_id, .. } = *request.for_decision();
+        let outputs = permit.reveal(self.store.run_outputs(run_id).await?).map(infos);
+        let earlier = self.store.project_releases(project_id, &PageRequest::new(100, "")).await?;
+        let earlier = permit.reveal(earlier).into_inner().items;
+        let earlier_releases =
+            earlier.into_iter().filter(|release| Some(release.release_id) != release_id).collect();
+        Ok(permit.reveal(request.map(|request| ReviewView {
+            request: blind(request, viewer),
+            outputs: outputs.into_inner(),
+            earlier_releases,
+        })))
+    }
+}
+
+/// Leaves only the votes the viewer may see.
+fn blind(mut request: ReviewRequest, viewer: PersonId) -> ReviewRequest {
+    request.votes = request.votes_for(viewer).into_iter().cloned().collect();
+    request
+}
+
+fn blind_page(page: Page<ReviewRequest>, viewer: PersonId) -> Page<ReviewRequest> {
+    let items = page.items.into_iter().map(|request| blind(request, viewer)).collect();
+    Page { items, next: page.next }
+}
+
+fn check_purpose(purpose: &str) -> Result<(), AppError> {
+    if purpose.trim().is_empty() {
+        return Err(AppError::invalid(
+            "PURPOSE_MISSING",
+            "purpose",
+            "say what the results are for and how they will be shown",
+        ));
+    }
+    Ok(())
+}

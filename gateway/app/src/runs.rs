@@ -1,0 +1,225 @@
+//! Runs, as the researcher asks for them and watches them.
+
+use futures::{Stream, stream};
+use prost::Message;
+use sekisho_access::{
+    Caller, Guarded, Permit, Visible,
+    action::{CancelRun, ListRuns, ReadRun, StartRun},
+    resource::RunPlan,
+};
+use sekisho_domain::{
+    Module, ModuleId, Page, PageRequest, Project, ProjectId, Run, RunId, RunState,
+    lifecycle::Lifecycle,
+};
+use sekisho_module::{Manifest, Value};
+use sekisho_proto::v1;
+use sekisho_store::runs::RunOrder;
+use sha2::{Digest, Sha256};
+use tokio::sync::broadcast::{self, error::RecvError};
+
+use crate::{App, AppError, session_of};
+
+/// A run that is asked for.
+#[derive(Debug)]
+pub struct RunRequest {
+    /// Under which project.
+    pub project_id: ProjectId,
+    /// Which module.
+    pub module_id: ModuleId,
+    /// Its parameters.
+    pub parameters: Vec<v1::Parameter>,
+    /// Makes a retry find the first answer.
+    pub request_key: Option<String>,
+}
+
+impl App {
+    /// Asks for a run.
+    ///
+    /// # Errors
+    /// [`AppError::Refused`] with the clause; [`AppError::Invalid`] for parameters that
+    /// the module does not declare; [`AppError::Limit`] above the agreement's rate.
+    pub async fn start_run(
+        &self,
+        caller: &Caller,
+        request: RunRequest,
+    ) -> Result<Visible<Run>, AppError> {
+        let requested_by = session_of(caller)?.person().person_id;
+        let (project, terms) = self.project_terms(caller, request.project_id).await?;
+        let module = self.store.module(request.module_id).await?;
+        let (project, module) = (project.for_decision(), module.for_decision());
+        let wanted = module.inputs.iter().map(|(table, columns)| (table.as_str(), &columns[..]));
+        let plan = RunPlan {
+            terms,
+            module_id: module.module_id,
+            module_state: module.state,
+            module_in_project: module.project_id == project.project_id,
+            ungranted: project.agreement.ungranted(wanted),
+        };
+        let permit = self.authorizer.authorize::<StartRun>(caller, plan).await?;
+        let manifest = self.store.run_manifest(&permit).await?;
+        check_parameters(&manifest, &request.parameters)?;
+        let run = Run {
+            run_id: RunId::new(caller.at),
+            project_id: project.project_id,
+            module_id: module.module_id,
+            requested_by,
+            state: RunState::Queued,
+            failure_class: None,
+            progress_tenths: 0,
+            created_at: caller.at,
+            ended_at: None,
+            dataset_id: project.agreement.dataset_id.clone(),
+            dataset_version: project.agreement.dataset_version.clone(),
+            output_count: 0,
+            decision_index: permit.decision_index(),
+            attempts: 0,
+            lease: None,
+        };
+        Ok(self.store.start_run(permit, order(run, request, project, module)).await?)
+    }
+
+    /// One run's state.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`].
+    pub async fn run(&self, caller: &Caller, run_id: RunId) -> Result<Visible<Run>, AppError> {
+        let (permit, run) = self.readable_run(caller, run_id).await?;
+        Ok(permit.reveal(run))
+    }
+
+    /// A project's runs, newest first.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`].
+    pub async fn list_runs(
+        &self,
+        caller: &Caller,
+        project_id: ProjectId,
+        page: PageRequest,
+    ) -> Result<Visible<Page<Run>>, AppError> {
+        let resource = self.project_resource(caller, project_id).await?;
+        let permit = self.authorizer.authorize::<ListRuns>(caller, resource).await?;
+        Ok(self.store.runs(permit, &page).await?)
+    }
+
+    /// Ends a run that has not finished.
+    ///
+    /// # Errors
+    /// [`AppError::Conflict`] when it is final.
+    pub async fn cancel_run(
+        &self,
+        caller: &Caller,
+        run_id: RunId,
+    ) -> Result<Visible<Run>, AppError> {
+        let run = self.store.run(run_id).await?;
+        let resource = self.run_resource(caller, run.for_decision()).await?;
+        let permit = self.authorizer.authorize::<CancelRun>(caller, resource).await?;
+        Ok(self.store.cancel_run(permit).await?)
+    }
+
+    /// A run's states as they change, until it is final.
+    ///
+    /// # Errors
+    /// [`AppError::NotFound`].
+    pub async fn watch_run(
+        &self,
+        caller: &Caller,
+        run_id: RunId,
+    ) -> Result<impl Stream<Item = Result<Visible<Run>, AppError>> + use<>, AppError> {
+        // Listen before the first look, so that no change falls in between.
+        let changes = self.run_changes.subscribe();
+        let (permit, run) = self.readable_run(caller, run_id).await?;
+        let watch = Watching { app: self.clone(), permit, run_id, changes, next: Some(run) };
+        Ok(stream::unfold(Some(watch), |watch| async move {
+            let mut watch = watch?;
+            match watch.step().await {
+                Ok((run, false)) => Some((Ok(run), Some(watch))),
+                Ok((run, true)) => Some((Ok(run), None)),
+                Err(error) => Some((Err(error), None)),
+            }
+        }))
+    }
+
+    async fn readable_run(
+        &self,
+        caller: &Caller,
+        run_id: RunId,
+    ) -> Result<(Permit<ReadRun>, Guarded<Run>), AppError> {
+        let run = self.store.run(run_id).await?;
+        let resource = self.run_resource(caller, run.for_decision()).await?;
+        let permit = self.authorizer.authorize::<ReadRun>(caller, resource).await?;
+        Ok((permit, run))
+    }
+}
+
+struct Watching {
+    app: App,
+    permit: Permit<ReadRun>,
+    run_id: RunId,
+    changes: broadcast::Receiver<RunId>,
+    next: Option<Guarded<Run>>,
+}
+
+impl Watching {
+    /// The next state and whether it is final.
+    async fn step(&mut self) -> Result<(Visible<Run>, bool), AppError> {
+        let run = match self.next.take() {
+            Some(run) => run,
+            None => {
+                self.change().await?;
+                self.app.store.run(self.run_id).await?
+            }
+        };
+        let last = run.for_decision().state.is_final();
+        Ok((self.permit.reveal(run), last))
+    }
+
+    async fn change(&mut self) -> Result<(), AppError> {
+        loop {
+            match self.changes.recv().await {
+                Ok(run_id) if run_id != self.run_id => {}
+                Ok(_) | Err(RecvError::Lagged(_)) => return Ok(()),
+                Err(RecvError::Closed) => {
+                    return Err(AppError::Unavailable("the gateway is stopping".to_owned()));
+                }
+            }
+        }
+    }
+}
+
+fn order(run: Run, request: RunRequest, project: &Project, module: &Module) -> RunOrder {
+    let parameters = v1::RunTicket { parameters: request.parameters, ..Default::default() };
+    let parameters = parameters.encode_to_vec();
+    RunOrder {
+        run,
+        request_key: request.request_key,
+        module_sha256: module.sha256.clone(),
+        parameters_sha256: hex::encode(Sha256::digest(&parameters)),
+        parameters,
+        tables: project.agreement.tables.clone(),
+        runs_per_hour: project.agreement.runs_per_hour,
+    }
+}
+
+/// Whether the module declares these parameters so.
+fn check_parameters(manifest: &str, parameters: &[v1::Parameter]) -> Result<(), AppError> {
+    use v1::parameter::Value as Sent;
+    let invalid = |message: String| AppError::invalid("PARAMETER_REFUSED", "parameters", message);
+    let manifest = Manifest::parse(manifest)
+        .map_err(|errors| AppError::Internal(format!("stored manifest: {errors}")))?;
+    let mut given = Vec::with_capacity(parameters.len());
+    for parameter in parameters {
+        let value = match &parameter.value {
+            Some(Sent::Number(number)) => Value::Number(*number),
+            Some(Sent::Integer(integer)) => Value::Integer(*integer),
+            Some(Sent::Text(text)) => Value::Text(text.clone()),
+            Some(Sent::Flag(flag)) => Value::Flag(*flag),
+            None => return Err(invalid(format!("{} has no value", parameter.name))),
+        };
+        given.push((parameter.name.clone(), value));
+    }
+    manifest.bind(&given).map(|_| ()).map_err(|errors| {
+        let errors: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        invalid(errors.join("; "))
+    })
+}

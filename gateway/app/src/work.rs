@@ -1,0 +1,272 @@
+//! The workers' side of the queue: leases out, sealed outputs in.
+
+use std::time::Duration;
+
+use prost::Message;
+use sekisho_access::{
+    Caller, Permit, Who,
+    action::{HoldRun, LeaseRun},
+    resource::Site,
+};
+use sekisho_audit::RunUsage;
+use sekisho_domain::{
+    FailureClass, LeaseId, OutputId, Project, RunId, RunState, Timestamp, WorkerId,
+    lifecycle::Lifecycle,
+};
+use sekisho_module::Manifest;
+use sekisho_proto::v1;
+use sekisho_store::{
+    StoreError,
+    runs::{Leased, OutputRecord},
+};
+use sha2::{Digest, Sha256};
+
+use crate::{App, AppError, outputs::decode};
+
+/// Seconds a lease holds without a heartbeat.
+pub const LEASE_SECONDS: i64 = 30;
+/// Seconds a ticket is good for: the longest run, its start and its leases.
+const TICKET_SECONDS: i64 = 3600;
+/// Longest wait for work, in seconds.
+const MAX_WAIT: u32 = 20;
+/// Domain separation of ticket signatures; workers verify under the same.
+pub const TICKET_LABEL: &str = "sekisho.v1.RunTicket";
+/// Most outputs of one run.
+const MAX_OUTPUTS: usize = 64;
+
+impl App {
+    /// Waits up to `wait_seconds` for a queued run and leases it.
+    ///
+    /// # Errors
+    /// [`AppError`].
+    pub async fn lease_run(
+        &self,
+        caller: &Caller,
+        wait_seconds: u32,
+    ) -> Result<Option<v1::Lease>, AppError> {
+        let worker_id = worker_of(caller)?;
+        let wait = Duration::from_secs(u64::from(wait_seconds.min(MAX_WAIT)));
+        let deadline = tokio::time::Instant::now() + wait;
+        loop {
+            let queued = self.queued.notified();
+            let permit = self.authorizer.authorize::<LeaseRun>(caller, Site).await?;
+            let now = self.clock.now();
+            let until = now.plus_seconds(LEASE_SECONDS);
+            if let Some(leased) = self.store.lease_run(permit, worker_id, until).await? {
+                return self.pack(leased, now).await.map(Some);
+            }
+            if tokio::time::timeout_at(deadline, queued).await.is_err() {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// Extends a lease; says whether the worker must stop.
+    ///
+    /// # Errors
+    /// [`AppError`].
+    pub async fn heartbeat(
+        &self,
+        caller: &Caller,
+        run_id: RunId,
+        lease_id: LeaseId,
+        state: RunState,
+        progress_tenths: u32,
+    ) -> Result<v1::HeartbeatResponse, AppError> {
+        let stop = v1::HeartbeatResponse { stop: true, lease_expires_at: None };
+        let run = self.store.run(run_id).await?;
+        if run.for_decision().lease.as_ref().is_none_or(|lease| lease.lease_id != lease_id) {
+            return Ok(stop);
+        }
+        let permit = self.hold(caller, run_id).await?;
+        let until = self.clock.now().plus_seconds(LEASE_SECONDS);
+        match self.store.hold_run(permit, lease_id, state, progress_tenths, until).await {
+            Ok(run) if run.state.is_final() => Ok(stop),
+            Ok(_) => {
+                let lease_expires_at = Some(timestamp(until));
+                Ok(v1::HeartbeatResponse { stop: false, lease_expires_at })
+            }
+            Err(StoreError::Conflict { .. }) => Ok(stop),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Takes a run's sealed outputs over, after opening each once: what does not open, or
+    /// is not the output it says it is, ends the run as a broken contract.
+    ///
+    /// # Errors
+    /// [`AppError::Conflict`] when the lease is lost; nothing was taken over.
+    pub async fn complete_run(
+        &self,
+        caller: &Caller,
+        run_id: RunId,
+        lease_id: LeaseId,
+        outputs: Vec<v1::SealedOutput>,
+        usage: v1::RunUsage,
+    ) -> Result<(), AppError> {
+        let permit = self.hold(caller, run_id).await?;
+        let usage = usage_of(usage);
+        match self.check_outputs(&permit, outputs).await {
+            Ok(checked) => {
+                self.store.complete_run(permit, lease_id, checked, usage).await?;
+            }
+            Err(reason) => {
+                tracing::warn!(%run_id, reason, "a worker's outputs were not taken over");
+                let class = FailureClass::ContractViolation;
+                self.store.fail_run(permit, lease_id, class, usage).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends a leased run that failed, or gives it back.
+    ///
+    /// # Errors
+    /// [`AppError::Conflict`] when the lease is lost.
+    pub async fn fail_run(
+        &self,
+        caller: &Caller,
+        run_id: RunId,
+        lease_id: LeaseId,
+        class: FailureClass,
+        usage: v1::RunUsage,
+    ) -> Result<(), AppError> {
+        let permit = self.hold(caller, run_id).await?;
+        self.store.fail_run(permit, lease_id, class, usage_of(usage)).await?;
+        Ok(())
+    }
+
+    async fn hold(&self, caller: &Caller, run_id: RunId) -> Result<Permit<HoldRun>, AppError> {
+        let run = self.store.run(run_id).await?;
+        let resource = self.run_resource(caller, run.for_decision()).await?;
+        Ok(self.authorizer.authorize::<HoldRun>(caller, resource).await?)
+    }
+
+    async fn check_outputs(
+        &self,
+        permit: &Permit<HoldRun>,
+        outputs: Vec<v1::SealedOutput>,
+    ) -> Result<Vec<(OutputRecord, Vec<u8>)>, String> {
+        if outputs.len() > MAX_OUTPUTS {
+            return Err(format!("{} outputs", outputs.len()));
+        }
+        let resource = permit.resource();
+        let mut checked = Vec::with_capacity(outputs.len());
+        for (ordinal, v1::SealedOutput { name, sealed }) in (0_u32..).zip(outputs) {
+            let content = self
+                .store
+                .open_sealed_output(permit, ordinal, &name, &sealed)
+                .await
+                .map_err(|error| format!("output {ordinal}: {error}"))?;
+            let opened = decode(&content).map_err(|error| error.to_string())?;
+            let output = opened.output.as_ref().filter(|output| output.name == name);
+            let kind = output.and_then(kind_of).ok_or_else(|| format!("output {ordinal}"))?;
+            let record = OutputRecord {
+                output_id: OutputId::new(permit.at()),
+                run_id: resource.run_id,
+                project_id: resource.terms.project_id,
+                name,
+                kind: kind.to_owned(),
+                findings: u32::try_from(opened.findings.len()).unwrap_or(u32::MAX),
+                ordinal,
+                sha256: hex::encode(Sha256::digest(&sealed)),
+            };
+            checked.push((record, sealed));
+        }
+        Ok(checked)
+    }
+
+    /// The signed ticket and everything else a worker needs for one run.
+    async fn pack(&self, leased: Leased, now: Timestamp) -> Result<v1::Lease, AppError> {
+        let project = self.store.project(leased.run.project_id).await?;
+        let module = self.store.module(leased.run.module_id).await?;
+        let manifest = Manifest::parse(&leased.module.manifest)
+            .map_err(|errors| AppError::Internal(format!("stored manifest: {errors}")))?;
+        let bytes = |text: &str| hex::decode(text).unwrap_or_default();
+        let parameters = v1::RunTicket::decode(leased.parameters.as_slice())
+            .map_err(|error| AppError::Internal(format!("stored parameters: {error}")))?
+            .parameters;
+        let min_cell = project.for_decision().agreement.min_cell;
+        let ticket = v1::RunTicket {
+            run_id: leased.run.run_id.to_string(),
+            lease_id: leased.lease.lease_id.to_string(),
+            project_id: leased.run.project_id.to_string(),
+            module_id: leased.run.module_id.to_string(),
+            module_sha256: bytes(&module.for_decision().sha256),
+            manifest_sha256: bytes(&module.for_decision().manifest_sha256),
+            dataset_id: leased.run.dataset_id.clone(),
+            dataset_version: leased.run.dataset_version.clone(),
+            tables: granted(project.for_decision(), &manifest),
+            parameters,
+            limits: Some(v1::RunLimits { min_cell, ..self.limits }),
+            issued_at: Some(timestamp(now)),
+            expires_at: Some(timestamp(now.plus_seconds(TICKET_SECONDS))),
+            decision_index: leased.run.decision_index,
+        }
+        .encode_to_vec();
+        let signature = self.ticket_signer.sign(TICKET_LABEL, &ticket).to_vec();
+        Ok(v1::Lease {
+            signed_ticket: Some(v1::SignedTicket { ticket, signature }),
+            sealed_module: leased.module.sealed,
+            module_key: leased.module.key.danger_bytes().to_vec(),
+            manifest: leased.module.manifest,
+            output_key: leased.output_key.danger_bytes().to_vec(),
+            lease_expires_at: Some(timestamp(leased.lease.expires_at)),
+        })
+    }
+}
+
+/// The part of the view that the module reads: its own tables and columns, and, where
+/// rows are filtered, the granted columns that the filter may name.
+fn granted(project: &Project, manifest: &Manifest) -> Vec<v1::GrantedTable> {
+    let tables = &project.agreement.tables;
+    manifest
+        .tables
+        .iter()
+        .filter_map(|input| {
+            let table = tables.iter().find(|table| table.table == input.name)?;
+            let wanted = |name: &String| input.columns.iter().any(|column| column.name == *name);
+            let columns = table
+                .columns
+                .iter()
+                .filter(|column| !table.row_filter.is_empty() || wanted(column))
+                .cloned()
+                .collect();
+            let (table, row_filter) = (table.table.clone(), table.row_filter.clone());
+            Some(v1::GrantedTable { table, columns, row_filter })
+        })
+        .collect()
+}
+
+fn worker_of(caller: &Caller) -> Result<WorkerId, AppError> {
+    match &caller.who {
+        Who::Worker(worker_id) => Ok(*worker_id),
+        Who::Person(_) => Err(AppError::Unauthenticated { code: "NOT_A_WORKER" }),
+    }
+}
+
+fn kind_of(output: &v1::Output) -> Option<&'static str> {
+    use v1::output::Body;
+    output.body.as_ref().map(|body| match body {
+        Body::Table(_) => "table",
+        Body::Histogram(_) => "histogram",
+        Body::Survival(_) => "survival",
+        Body::Text(_) => "text",
+    })
+}
+
+fn usage_of(usage: v1::RunUsage) -> RunUsage {
+    RunUsage {
+        rows_read: usage.rows_read,
+        patients: usage.patients,
+        fuel_used: usage.fuel_used,
+        peak_memory_bytes: usage.peak_memory_bytes,
+        wall_millis: usage.wall_millis,
+        jail: usage.jail.chars().take(200).collect(),
+    }
+}
+
+fn timestamp(at: Timestamp) -> prost_types::Timestamp {
+    let nanos = i32::try_from(at.millis().rem_euclid(1000)).unwrap_or(0) * 1_000_000;
+    prost_types::Timestamp { seconds: at.seconds(), nanos }
+}
