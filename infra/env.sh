@@ -16,8 +16,6 @@ fi
 BIN_DIR=${CARGO_TARGET_DIR:-$ROOT/target}/debug
 export PATH=$TOOLS/bin:$PATH
 
-export CARGO_TERM_PROGRESS_WHEN=${CARGO_TERM_PROGRESS_WHEN:-auto}
-
-say() { printf '\033[1m== %s\033[0m\n' "$*" >&2; }
+say() { if [[ -t 2 ]]; then printf '\033[1m== %s\033[0m\n' "$*" >&2; else printf '== %s\n' "$*" >&2; fi; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
