@@ -11,7 +11,7 @@ use sekisho_identity::{
 };
 use sekisho_store::{
     StoreError,
-    people::{CredentialRecord, Invitation},
+    people::{CredentialRecord, CredentialUse, Invitation},
 };
 use sha2::{Digest, Sha256};
 
@@ -219,8 +219,8 @@ impl App {
         let record = SessionRecord {
             session_id,
             person_id: person.person_id,
-            level: credential.level,
-            credential_id: credential.credential_id.clone(),
+            level: credential.after.level,
+            credential_id: credential.after.credential_id.clone(),
             started_at: now,
             expires_at,
             ended_at: None,
@@ -327,7 +327,7 @@ impl App {
         state: AssertionState,
         credential_json: &str,
         now: Timestamp,
-    ) -> Result<(CredentialRecord, String), AppError> {
+    ) -> Result<(CredentialUse, String), AppError> {
         let known = self.store.credentials(person.person_id).await?;
         let assertion = self.second_factor.complete_assertion(
             state,
@@ -335,13 +335,16 @@ impl App {
             credential_json,
             now.seconds(),
         )?;
-        let mut credential = known
+        let before = known
             .into_iter()
             .find(|credential| credential.credential_id == assertion.credential_id)
             .ok_or(AppError::Unauthenticated { code: "unknown_credential" })?;
-        credential.level = level(assertion.level);
-        credential.passkey_json = assertion.updated_passkey_json;
-        Ok((credential, assertion.evidence_json))
+        let after = CredentialRecord {
+            level: level(assertion.level),
+            passkey_json: assertion.updated_passkey_json,
+            ..before.clone()
+        };
+        Ok((CredentialUse { before, after }, assertion.evidence_json))
     }
 
     async fn person_of(&self, visitor: Visitor, factor: &FirstFactor) -> Result<Person, AppError> {

@@ -74,9 +74,9 @@ impl LogStream {
 pub struct RuleCited {
     /// Policy id in the policy set.
     pub policy: String,
-    /// Stable reason code, such as `period_over`.
+    /// Requirement of the law, such as `AG-6`.
     pub rule: String,
-    /// Clause of the agreement or requirement of the law, such as `AG-6`.
+    /// What it is about, by the glossary's identifier, such as `use_period`.
     pub clause: String,
 }
 

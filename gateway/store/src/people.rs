@@ -37,6 +37,15 @@ pub struct CredentialRecord {
     pub enrolled_at: Timestamp,
 }
 
+/// A credential as it was when an assertion was judged, and as the assertion left it.
+#[derive(Debug, Clone)]
+pub struct CredentialUse {
+    /// As stored when judged.
+    pub before: CredentialRecord,
+    /// As to be stored.
+    pub after: CredentialRecord,
+}
+
 /// A one-time invitation; only the hash of its code is kept.
 #[derive(Debug, Clone)]
 pub struct Invitation {
@@ -374,17 +383,23 @@ impl Store {
     }
 }
 
-/// Keeps what an assertion changed in a credential (its counter).
+/// Keeps what an assertion changed in a credential (its counter), if nobody else used
+/// it meanwhile: of two answers with the same counter only one may count.
 pub(crate) async fn update_credential(
     connection: &mut AnyConnection,
-    credential: &CredentialRecord,
+    used: &CredentialUse,
 ) -> Result<(), StoreError> {
-    sqlx::query("UPDATE credential SET body = $1 WHERE id = $2")
-        .bind(body::encode(credential)?)
-        .bind(&credential.credential_id)
+    let updated = sqlx::query("UPDATE credential SET body = $1 WHERE id = $2 AND body = $3")
+        .bind(body::encode(&used.after)?)
+        .bind(&used.after.credential_id)
+        .bind(body::encode(&used.before)?)
         .execute(connection)
         .await?;
-    Ok(())
+    if updated.rows_affected() == 1 {
+        Ok(())
+    } else {
+        Err(StoreError::conflict("CREDENTIAL_IN_USE", "another assertion came first; try again"))
+    }
 }
 
 async fn insert_credential(

@@ -11,7 +11,7 @@ use sqlx::{AnyConnection, Row};
 use crate::{
     Store, StoreError, body,
     log::record,
-    people::{CredentialRecord, update_credential},
+    people::{CredentialUse, update_credential},
 };
 
 const SESSION: &str = "SELECT body FROM session WHERE id = $1";
@@ -24,7 +24,7 @@ impl Store {
     pub async fn open_session(
         &self,
         session: SessionRecord,
-        credential: CredentialRecord,
+        credential: CredentialUse,
         request_id: RequestId,
     ) -> Result<(), StoreError> {
         self.writer
@@ -46,7 +46,7 @@ impl Store {
                         session_id: session.session_id,
                         level: session.level,
                         credential: session.credential_id,
-                        model: credential.model,
+                        model: credential.after.model,
                     };
                     let event =
                         Event { at: session.started_at, request_id: Some(request_id), actor, kind };
@@ -84,7 +84,7 @@ impl Store {
     /// [`StoreError`].
     pub async fn record_step_up(
         &self,
-        credential: CredentialRecord,
+        credential: CredentialUse,
         event: Event,
     ) -> Result<(), StoreError> {
         self.writer

@@ -1,0 +1,325 @@
+//! Role x action x circumstance, written out as text that is reviewed as a diff:
+//! `policies/matrix.txt`. Regenerate with `SEKISHO_UPDATE=1 cargo test -p sekisho-access`.
+
+use std::{fmt::Write as _, fs, net::IpAddr, path::Path, sync::Arc};
+
+use async_trait::async_trait;
+use sekisho_access::{
+    Action, ActiveSession, Authorizer, Caller, DecisionLog, LogUnavailable, PolicyEngine, Refusal,
+    SessionRecord, Who, action, resource::*,
+};
+use sekisho_audit::Event;
+use sekisho_domain::*;
+
+/// Accepts every record.
+struct Accepting;
+
+#[async_trait]
+impl DecisionLog for Accepting {
+    async fn append(&self, _: Vec<Event>) -> Result<u64, LogUnavailable> {
+        Ok(0)
+    }
+}
+
+/// Accepts none.
+struct Broken;
+
+#[async_trait]
+impl DecisionLog for Broken {
+    async fn append(&self, _: Vec<Event>) -> Result<u64, LogUnavailable> {
+        Err(LogUnavailable("disk full".to_owned()))
+    }
+}
+
+const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
+
+struct World {
+    project: Project,
+    researcher: Person,
+    stranger: Person,
+    staff: Vec<(&'static str, Person)>,
+    own_reviewer: Person,
+    worker: WorkerId,
+}
+
+fn person(organisation_id: OrganisationId, roles: &[Role]) -> Person {
+    Person {
+        person_id: PersonId::new(NOW),
+        display_name: "somebody".to_owned(),
+        organisation_id,
+        roles: roles.to_vec(),
+        active: true,
+        oidc_issuer: "https://idp.example".to_owned(),
+        oidc_subject: "subject".to_owned(),
+        training_until: Some(NOW.plus_seconds(86_400)),
+        pledged_at: Some(NOW.plus_seconds(-86_400)),
+    }
+}
+
+fn world() -> World {
+    let (producer, user) = (OrganisationId::new(NOW), OrganisationId::new(NOW));
+    let researcher = person(user, &[Role::Handler]);
+    let staff = Role::ALL
+        .into_iter()
+        .filter(|role| *role != Role::Handler)
+        .map(|role| (role.name(), person(producer, &[role])))
+        .collect();
+    let agreement = Agreement {
+        agreement_id: AgreementId::new(NOW),
+        organisation_id: user,
+        purpose: "study".to_owned(),
+        handlers: vec![researcher.person_id],
+        places: vec!["127.0.0.0/8".to_owned().try_into().unwrap()],
+        dataset_id: "lung".to_owned(),
+        dataset_version: "v1".to_owned(),
+        tables: vec![],
+        period_start: NOW.plus_seconds(-3600),
+        period_end: NOW.plus_seconds(3600),
+        provision_method: ProvisionMethod::Visiting,
+        bring_in: true,
+        take_out: true,
+        min_cell: 10,
+        runs_per_hour: 10,
+    };
+    let project = Project { project_id: ProjectId::new(NOW), name: "study".to_owned(), agreement };
+    World {
+        project,
+        researcher,
+        stranger: person(user, &[Role::Handler]),
+        staff,
+        own_reviewer: person(user, &[Role::OutputReviewer, Role::ModuleReviewer]),
+        worker: WorkerId::new(NOW),
+    }
+}
+
+fn caller(person: &Person, level: BiometricLevel, at: Timestamp, peer: &str) -> Caller {
+    let record = SessionRecord {
+        session_id: SessionId::new(NOW),
+        person_id: person.person_id,
+        level,
+        credential_id: "credential".to_owned(),
+        started_at: at,
+        expires_at: at.plus_seconds(60),
+        ended_at: None,
+    };
+    let session = ActiveSession::admit(record, person.clone(), at).unwrap();
+    Caller {
+        who: Who::Person(Box::new(session)),
+        peer: peer.parse().unwrap(),
+        request_id: RequestId::new(NOW),
+        at,
+    }
+}
+
+/// Asks for one action and says what came of it in one word.
+async fn ask<A: Action>(authorizer: &Authorizer, caller: &Caller, resource: A::Resource) -> String {
+    let fresh = sekisho_access::FreshAssertion {
+        decision_sha256: "00".to_owned(),
+        evidence_json: "{}".to_owned(),
+    };
+    let result = match A::NAME {
+        "CastVote" | "RecordAgreement" => {
+            authorizer.authorize_fresh::<A>(caller, resource, fresh).await
+        }
+        _ => authorizer.authorize::<A>(caller, resource).await,
+    };
+    match result {
+        Ok(_) => "yes".to_owned(),
+        Err(Refusal::Hidden) => "hidden".to_owned(),
+        Err(Refusal::Denied(rules)) => rules
+            .iter()
+            .map(|rule| format!("{}({})", rule.policy, rule.rule))
+            .collect::<Vec<_>>()
+            .join(" "),
+        Err(Refusal::Log(error)) => format!("error: {error}"),
+    }
+}
+
+struct Resources {
+    terms: ProjectTerms,
+    world_worker: WorkerId,
+    requester: PersonId,
+    organisation: OrganisationId,
+}
+
+impl Resources {
+    fn new(world: &World, peer: IpAddr) -> Self {
+        Self {
+            terms: ProjectTerms::new(&world.project, peer),
+            world_worker: world.worker,
+            requester: world.researcher.person_id,
+            organisation: world.researcher.organisation_id,
+        }
+    }
+
+    fn project(&self) -> ProjectResource {
+        ProjectResource { terms: self.terms.clone() }
+    }
+
+    fn plan(&self, ungranted: &[&str], module_state: ModuleState) -> RunPlan {
+        RunPlan {
+            terms: self.terms.clone(),
+            module_id: ModuleId::new(NOW),
+            module_state,
+            module_in_project: true,
+            ungranted: ungranted.iter().map(|name| (*name).to_owned()).collect(),
+        }
+    }
+
+    fn module(&self) -> ModuleResource {
+        let module_id = ModuleId::new(NOW);
+        ModuleResource { terms: self.terms.clone(), module_id, submitted_by: self.requester }
+    }
+
+    fn run(&self) -> RunResource {
+        RunResource {
+            terms: self.terms.clone(),
+            run_id: RunId::new(NOW),
+            requested_by: self.requester,
+            state: RunState::Running,
+            held_by: Some(self.world_worker),
+        }
+    }
+
+    fn output(&self, released: bool) -> OutputResource {
+        let output_id = OutputId::new(NOW);
+        OutputResource { terms: self.terms.clone(), output_id, released, under_review: true }
+    }
+
+    fn review(&self) -> ReviewResource {
+        ReviewResource {
+            terms: self.terms.clone(),
+            review_request_id: ReviewRequestId::new(NOW),
+            requested_by: self.requester,
+            organisation: self.organisation,
+            state: ReviewState::InReview,
+            voters: vec![],
+        }
+    }
+
+    fn release(&self) -> ReleaseResource {
+        ReleaseResource { terms: self.terms.clone(), release_id: ReleaseId::new(NOW) }
+    }
+}
+
+/// Every action for one caller.
+async fn column(authorizer: &Authorizer, caller: &Caller, r: &Resources) -> Vec<(String, String)> {
+    use action::*;
+    let mut rows = Vec::new();
+    macro_rules! on {
+        ($($action:ident($resource:expr) $(as $note:literal)?;)*) => {$(
+            let name = concat!(stringify!($action) $(, " ", $note)?).to_owned();
+            rows.push((name, ask::<$action>(authorizer, caller, $resource).await));
+        )*};
+    }
+    on! {
+        ReadOwnSession(Site); Logout(Site); BeginStepUp(Site); BrowseCatalogue(Site);
+        ListProjects(Site); ListReviewQueue(Site); ListModuleQueue(Site);
+        RegisterOrganisation(Site); RegisterPerson(Site); ListPeople(Site); RemovePerson(Site);
+        RegisterDataset(Site); RecordAgreement(Site); EnrolWorker(Site); ReadLog(Site);
+        WatchAlerts(Site); RevokeSession(Site); LeaseRun(Site); HoldRun(r.run());
+        ReadProject(r.project()); SubmitModule(r.project()); ListModules(r.project());
+        ListRuns(r.project()); ListReleases(r.project()); ListReviewRequests(r.project());
+        StartRun(r.plan(&[], ModuleState::Approved));
+        StartRun(r.plan(&["lung.secret"], ModuleState::Approved)) as "of an ungranted column";
+        StartRun(r.plan(&[], ModuleState::InReview)) as "of an unreviewed module";
+        ReadModule(r.module()); DecideModule(r.module()); ReadRun(r.run()); CancelRun(r.run());
+        ListOutputs(r.run()); RequestRelease(r.run());
+        ReadOutput(r.output(false)) as "unreleased"; ReadOutput(r.output(true)) as "released";
+        ReadReviewRequest(r.review()); CastVote(r.review()); ResubmitRelease(r.review());
+        FetchRelease(r.release());
+    }
+    rows
+}
+
+async fn matrix() -> String {
+    let world = world();
+    let authorizer = Authorizer::new(Arc::new(PolicyEngine::new().unwrap()), Arc::new(Accepting));
+    let here = "127.0.0.1";
+    let mut callers = vec![
+        (
+            "handler of the project".to_owned(),
+            caller(&world.researcher, BiometricLevel::B1, NOW, here),
+        ),
+        (
+            "handler of no project".to_owned(),
+            caller(&world.stranger, BiometricLevel::B1, NOW, here),
+        ),
+    ];
+    for (role, person) in &world.staff {
+        callers.push(((*role).to_owned(), caller(person, BiometricLevel::B1, NOW, here)));
+    }
+    let late = NOW.plus_seconds(3600);
+    let mut untrained = world.researcher.clone();
+    untrained.training_until = Some(NOW);
+    untrained.pledged_at = None;
+    for (name, caller) in [
+        (
+            "reviewer of the handler's organisation",
+            caller(&world.own_reviewer, BiometricLevel::B1, NOW, here),
+        ),
+        ("handler with level B0", caller(&world.researcher, BiometricLevel::B0, NOW, here)),
+        (
+            "handler at the end of the period",
+            caller(&world.researcher, BiometricLevel::B1, late, here),
+        ),
+        (
+            "handler from an undeclared place",
+            caller(&world.researcher, BiometricLevel::B1, NOW, "192.0.2.1"),
+        ),
+        ("handler without training and pledge", caller(&untrained, BiometricLevel::B1, NOW, here)),
+    ] {
+        callers.push((name.to_owned(), caller));
+    }
+    let mut text = String::from(
+        "# Who may do what. Generated by gateway/access/tests/matrix.rs; review it as a diff.\n\
+         # yes: permitted. hidden: told that there is no such thing. Otherwise: policy(rule).\n",
+    );
+    for (name, caller) in callers {
+        let resources = Resources::new(&world, caller.peer);
+        write!(text, "\n## {name}\n").unwrap();
+        for (action, answer) in column(&authorizer, &caller, &resources).await {
+            writeln!(text, "{action:<40} {answer}").unwrap();
+        }
+    }
+    text
+}
+
+#[tokio::test]
+async fn au_3_the_matrix_is_the_reviewed_one() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies/matrix.txt");
+    let found = matrix().await;
+    if std::env::var_os("SEKISHO_UPDATE").is_some() {
+        fs::write(&path, &found).unwrap();
+    }
+    let reviewed = fs::read_to_string(&path).unwrap();
+    assert_eq!(found, reviewed, "review the change and run with SEKISHO_UPDATE=1");
+    for (action, _) in action::ALL {
+        assert!(reviewed.contains(&format!("\n{action}")), "{action} is not in the matrix");
+    }
+}
+
+#[tokio::test]
+async fn lg_1_nothing_is_permitted_that_cannot_be_recorded() {
+    let world = world();
+    let authorizer = Authorizer::new(Arc::new(PolicyEngine::new().unwrap()), Arc::new(Broken));
+    let caller = caller(&world.researcher, BiometricLevel::B1, NOW, "127.0.0.1");
+    let asked = authorizer.authorize::<action::BrowseCatalogue>(&caller, Site).await;
+    assert!(matches!(asked, Err(Refusal::Log(_))));
+}
+
+#[test]
+fn au_2_a_session_of_somebody_off_the_roster_is_not_admitted() {
+    let mut person = world().researcher;
+    person.active = false;
+    let record = SessionRecord {
+        session_id: SessionId::new(NOW),
+        person_id: person.person_id,
+        level: BiometricLevel::B1,
+        credential_id: String::new(),
+        started_at: NOW,
+        expires_at: NOW.plus_seconds(1),
+        ended_at: None,
+    };
+    assert!(ActiveSession::admit(record, person, NOW).is_err());
+}

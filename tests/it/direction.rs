@@ -1,0 +1,116 @@
+//! Dependencies point one way (design section 8).
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use cargo_metadata::{DependencyKind, MetadataCommand};
+
+/// Our crates with the crates of ours that each may name, itself left out. Whatever is
+/// not listed is refused, so a new crate or arrow is decided here first.
+const ALLOWED: &[(&str, &[&str])] = &[
+    ("proto", &[]),
+    // The gateway, inside out.
+    ("domain", &[]),
+    ("audit", &["domain"]),
+    ("access", &["domain", "audit"]),
+    ("identity", &[]),
+    ("watch", &["domain", "audit"]),
+    ("store", &["domain", "audit", "access", "vault"]),
+    (
+        "app",
+        &["domain", "audit", "access", "identity", "store", "watch", "vault", "module", "proto"],
+    ),
+    ("rpc", &["domain", "audit", "access", "identity", "app", "proto"]),
+    ("server", &["domain", "audit", "identity", "watch", "app", "rpc", "proto", "vault"]),
+    // The sandbox; nothing of the gateway.
+    ("vault", &[]),
+    ("module", &[]),
+    ("componentize", &[]),
+    ("jail", &[]),
+    ("dataset", &["vault"]),
+    ("ingest", &["vault", "dataset"]),
+    ("disclosure", &["proto"]),
+    ("engine", &["proto", "vault", "module", "dataset", "disclosure"]),
+    ("runner", &["proto", "vault", "module", "dataset", "engine", "jail"]),
+    ("worker", &["proto", "vault", "module", "dataset", "runner", "jail"]),
+    // What researchers carry: the contract, the runner, the log's verifier.
+    ("cli", &["proto", "audit", "vault", "module", "dataset", "disclosure", "engine", "runner"]),
+    ("demo", &["proto"]),
+    ("tests", &[]),
+];
+
+/// External crates that only one of ours may name.
+const ONLY: &[(&str, &[&str])] = &[
+    ("cedar-policy", &["access"]),
+    ("sqlx", &["store"]),
+    ("wasmtime", &["engine"]),
+    ("datafusion", &["engine"]),
+    ("webauthn-rs", &["identity"]),
+    ("openidconnect", &["identity"]),
+    ("seccompiler", &["jail"]),
+    ("landlock", &["jail"]),
+];
+
+#[test]
+fn dependencies_point_one_way() {
+    let found = dependencies();
+    let mut wrong = Vec::new();
+    for (name, dependencies) in &found {
+        let allowed = ALLOWED.iter().find(|(known, _)| known == name);
+        let Some((_, allowed)) = allowed else {
+            wrong.push(format!("{name} is not on the map"));
+            continue;
+        };
+        for dependency in dependencies {
+            let ours = dependency.strip_prefix("sekisho-");
+            if let Some(ours) = ours.filter(|ours| !allowed.contains(ours)) {
+                wrong.push(format!("{name} must not depend on {ours}"));
+            }
+            let owners = ONLY.iter().find(|(known, _)| known == dependency);
+            if owners.is_some_and(|(_, owners)| !owners.contains(&name.as_str())) {
+                wrong.push(format!("{name} must not know {dependency}"));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// The gateway process links no code that opens a dataset (design invariant 4).
+#[test]
+fn zn_2_the_gateway_links_nothing_that_opens_a_dataset() {
+    let found = dependencies();
+    let mut reached = BTreeSet::new();
+    let mut open = vec!["server".to_owned()];
+    while let Some(name) = open.pop() {
+        if reached.insert(name.clone()) {
+            let dependencies = found.get(&name).into_iter().flatten();
+            open.extend(dependencies.filter_map(|d| d.strip_prefix("sekisho-")).map(str::to_owned));
+        }
+    }
+    assert!(reached.contains("store"), "{reached:?}");
+    for opener in ["dataset", "ingest", "engine", "runner", "worker"] {
+        assert!(!reached.contains(opener), "the gateway reaches {opener}");
+    }
+}
+
+/// Each of our crates with its direct dependencies, those of tests left out.
+fn dependencies() -> BTreeMap<String, BTreeSet<String>> {
+    let metadata = MetadataCommand::new()
+        .manifest_path(sekisho_tests::root().join("Cargo.toml"))
+        .no_deps()
+        .exec()
+        .unwrap();
+    metadata
+        .workspace_packages()
+        .into_iter()
+        .map(|package| {
+            let name = package.name.strip_prefix("sekisho-").unwrap_or(&package.name).to_owned();
+            let dependencies = package
+                .dependencies
+                .iter()
+                .filter(|dependency| dependency.kind == DependencyKind::Normal)
+                .map(|dependency| dependency.name.clone())
+                .collect();
+            (name, dependencies)
+        })
+        .collect()
+}
