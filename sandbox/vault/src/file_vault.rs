@@ -1,13 +1,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use zeroize::Zeroizing;
-
 use crate::private::check_private_dir;
-use crate::{
-    Context, Key, VaultError, WrappedKey, create_private_dir, create_private_file, key,
-    read_private_file,
-};
+use crate::{Context, Key, VaultError, WrappedKey, create_private_dir, key};
 
 /// Whoever holds the key that wraps other keys: a file here, an HSM in production.
 ///
@@ -29,31 +24,21 @@ pub struct FileVault {
 }
 
 const KEY_FILE: &str = "root.key";
-const KEY_LINE: &[u8] = b"sekisho-vault-key-v1 ";
 
 impl FileVault {
     /// Makes a new vault with a fresh key. Fails when the folder already holds one.
     pub fn create(folder: &Path) -> Result<Self, VaultError> {
         create_private_dir(folder)?;
         let root = Key::generate()?;
-        // Sized up front and filled in place, so that no unwiped copy stays behind.
-        let mut content = Zeroizing::new(vec![0_u8; KEY_LINE.len() + 64]);
-        let (line, digits) = content.split_at_mut(KEY_LINE.len());
-        line.copy_from_slice(KEY_LINE);
-        hex::encode_to_slice(root.danger_bytes(), digits).map_err(|_| VaultError::NotAKey)?;
-        create_private_file(&folder.join(KEY_FILE), &content)?;
+        root.save(&folder.join(KEY_FILE))?;
         Ok(Self { root, folder: folder.to_owned() })
     }
 
     /// Opens an existing vault, refusing lax permissions and damaged key files.
     pub fn open(folder: &Path) -> Result<Self, VaultError> {
         check_private_dir(folder)?;
-        let content = read_private_file(&folder.join(KEY_FILE))?;
-        let digits = content.strip_prefix(KEY_LINE).ok_or(VaultError::NotAKey)?;
-        let mut bytes = Zeroizing::new([0_u8; 32]);
-        hex::decode_to_slice(digits.trim_ascii_end(), bytes.as_mut_slice())
-            .map_err(|_| VaultError::NotAKey)?;
-        Ok(Self { root: Key::danger_from_bytes(bytes.as_slice())?, folder: folder.to_owned() })
+        let root = Key::load(&folder.join(KEY_FILE))?;
+        Ok(Self { root, folder: folder.to_owned() })
     }
 
     /// Whether the folder holds a vault's key file, whatever its state.
@@ -103,6 +88,7 @@ impl KeyVault for MemoryVault {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::create_private_file;
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
     fn vault() -> (tempfile::TempDir, PathBuf) {
@@ -157,7 +143,7 @@ mod tests {
         symlink(&moved, &key).unwrap();
         assert!(matches!(FileVault::open(&folder), Err(VaultError::NotPlain { .. })));
         fs::remove_file(&key).unwrap();
-        create_private_file(&key, b"sekisho-vault-key-v1 abcd").unwrap();
+        create_private_file(&key, b"sekisho-key-v1 abcd").unwrap();
         assert!(matches!(FileVault::open(&folder), Err(VaultError::NotAKey)));
     }
 }

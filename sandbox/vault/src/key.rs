@@ -1,11 +1,14 @@
 use std::fmt;
+use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::{Context, VaultError, envelope};
+use crate::{Context, VaultError, create_private_file, envelope, read_private_file};
+
+const KEY_LINE: &[u8] = b"sekisho-key-v1 ";
 
 /// A 256-bit symmetric key, wiped when dropped and never printed.
 ///
@@ -30,6 +33,26 @@ impl Key {
         }
         own.copy_from_slice(bytes);
         Ok(Self(own))
+    }
+
+    /// Writes the key to a new file that only its owner may read (0600).
+    pub fn save(&self, path: &Path) -> Result<(), VaultError> {
+        // Sized up front and filled in place, so that no unwiped copy stays behind.
+        let mut content = Zeroizing::new(vec![0_u8; KEY_LINE.len() + 64]);
+        let (line, digits) = content.split_at_mut(KEY_LINE.len());
+        line.copy_from_slice(KEY_LINE);
+        hex::encode_to_slice(self.danger_bytes(), digits).map_err(|_| VaultError::NotAKey)?;
+        create_private_file(path, &content)
+    }
+
+    /// Reads what [`Self::save`] wrote, refusing lax permissions and damaged files.
+    pub fn load(path: &Path) -> Result<Self, VaultError> {
+        let content = read_private_file(path)?;
+        let digits = content.strip_prefix(KEY_LINE).ok_or(VaultError::NotAKey)?;
+        let mut bytes = Zeroizing::new([0_u8; 32]);
+        hex::decode_to_slice(digits.trim_ascii_end(), bytes.as_mut_slice())
+            .map_err(|_| VaultError::NotAKey)?;
+        Self::danger_from_bytes(bytes.as_slice())
     }
 
     /// Shows the key bytes. Dangerous: whoever copies them must wipe the copy.

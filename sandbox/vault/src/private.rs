@@ -21,17 +21,24 @@ pub fn create_private_dir(path: &Path) -> Result<(), VaultError> {
 }
 
 /// Creates a new file that only its owner may read (0600) and flushes it to disk. Fails
-/// when the file exists: secrets are never overwritten.
+/// when the file exists: secrets are never overwritten. A kill at any moment leaves either
+/// no file or the whole of it.
 pub fn create_private_file(path: &Path, content: &[u8]) -> Result<(), VaultError> {
+    let mut hidden = path.as_os_str().to_owned();
+    hidden.push(format!(".new-{}", std::process::id()));
+    let hidden = Path::new(&hidden);
     let mut file = OpenOptions::new()
         .write(true)
         .create_new(true)
         .mode(0o600)
-        .open(path)
-        .map_err(|source| io(path, "creating the file", source))?;
-    file.write_all(content)
-        .and_then(|()| file.sync_all())
-        .map_err(|source| io(path, "writing", source))?;
+        .open(hidden)
+        .map_err(|source| io(hidden, "creating the file", source))?;
+    let written = file.write_all(content).and_then(|()| file.sync_all());
+    // Linking, unlike renaming, fails when the name is taken.
+    let linked = written.and_then(|()| fs::hard_link(hidden, path));
+    let removed = fs::remove_file(hidden);
+    linked.map_err(|source| io(path, "creating the file", source))?;
+    removed.map_err(|source| io(hidden, "removing", source))?;
     sync_parent(path)
 }
 

@@ -1,0 +1,131 @@
+use std::fs;
+
+use super::*;
+
+fn create(root: &Path, version: Option<&str>) -> Result<SealedWriter, DatasetError> {
+    let options = SealOptions { version: version.map(str::to_owned), ..SealOptions::default() };
+    SealedWriter::create(root, &profile(), &options)
+}
+
+fn finish(site: &Site, writer: SealedWriter) -> Result<Sealed, DatasetError> {
+    writer.finish(Provenance::default(), &site.vault, &site.identity, &mut |_, _| {})
+}
+
+#[test]
+fn a_version_is_never_overwritten() {
+    let site = site();
+    let error = create(site.root(), Some("v1")).unwrap_err();
+    assert_eq!(error.code(), "dataset.duplicate_version");
+    site.open().unwrap().verify_files().unwrap();
+}
+
+#[test]
+fn versions_have_plain_names() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in ["1", "v0", "v01", "v", "../v1", "v1/..", "v1234567890", ".sealing-v1"] {
+        assert_eq!(create(dir.path(), Some(name)).unwrap_err().code(), "dataset.version_name");
+    }
+}
+
+#[test]
+fn buckets_are_a_power_of_two() {
+    let dir = tempfile::tempdir().unwrap();
+    for buckets in [0, 3, 8192] {
+        let options = SealOptions { version: None, buckets };
+        let error = SealedWriter::create(dir.path(), &profile(), &options).unwrap_err();
+        assert_eq!(error.code(), "dataset.buckets");
+    }
+}
+
+#[test]
+fn one_writer_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = create(dir.path(), None).unwrap();
+    assert_eq!(create(dir.path(), None).unwrap_err().code(), "dataset.busy");
+    drop(first);
+    create(dir.path(), None).unwrap();
+}
+
+#[test]
+fn a_dropped_writer_leaves_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = create(dir.path(), None).unwrap();
+    writer.push("people", &people(&people_rows())).unwrap();
+    drop(writer);
+    assert_eq!(files(dir.path()), ["trial/.lock"]);
+}
+
+#[test]
+fn what_a_killed_writer_left_is_no_version_and_is_removed() {
+    let site = site();
+    let left = site.root().join("trial/.sealing-v2");
+    fs::create_dir(&left).unwrap();
+    fs::write(left.join("manifest.json"), b"half").unwrap();
+    let mut writer = create(site.root(), None).unwrap();
+    assert_eq!(writer.version(), "v2");
+    writer.push("people", &people(&people_rows())).unwrap();
+    writer.push("events", &events(&event_rows())).unwrap();
+    let sealed = finish(&site, writer).unwrap();
+    assert!(!left.exists());
+    SealedVersion::open(&sealed.folder, &site.identity.verifying())
+        .unwrap()
+        .verify_files()
+        .unwrap();
+}
+
+#[test]
+fn progress_counts_every_file() {
+    let site = site();
+    let mut writer = create(site.root(), None).unwrap();
+    writer.push("people", &people(&people_rows())).unwrap();
+    writer.push("events", &events(&event_rows())).unwrap();
+    let mut told = Vec::new();
+    writer
+        .finish(Provenance::default(), &site.vault, &site.identity, &mut |done, total| {
+            told.push((done, total));
+        })
+        .unwrap();
+    let wanted: Vec<_> = (1..=16).map(|done| (done, 16)).collect();
+    assert_eq!(told, wanted);
+}
+
+#[test]
+fn an_empty_table_is_refused() {
+    let site = site();
+    let mut writer = create(site.root(), None).unwrap();
+    writer.push("people", &people(&people_rows())).unwrap();
+    assert_eq!(finish(&site, writer).unwrap_err().code(), "dataset.empty_table");
+    assert!(!site.root().join("trial/v2").exists());
+}
+
+#[test]
+fn batches_of_another_shape_are_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = create(dir.path(), None).unwrap();
+    let error = writer.push("events", &people(&people_rows())).unwrap_err();
+    assert_eq!(error.code(), "dataset.shape");
+    let error = writer.push("pets", &people(&people_rows())).unwrap_err();
+    assert_eq!(error.code(), "dataset.unknown");
+}
+
+#[test]
+fn a_missing_value_is_refused_where_none_may_be() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut writer = create(dir.path(), None).unwrap();
+    let profile = profile();
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(UInt64Array::from(vec![1, 2])),
+        Arc::new(StringArray::from(vec![Some("a"), None])),
+    ];
+    // Arrow itself refuses nulls against the source schema, so a laxer one carries them in.
+    let lax = source_schema(profile.table("events").unwrap());
+    let lax: Vec<_> = lax.fields().iter().map(|f| f.as_ref().clone().with_nullable(true)).collect();
+    let lax = Arc::new(arrow::datatypes::Schema::new(lax));
+    let batch = RecordBatch::try_new(lax, columns).unwrap();
+    match writer.push("events", &batch).unwrap_err() {
+        DatasetError::MissingValue { column, row, .. } => {
+            assert_eq!((column.as_str(), row), ("event", 1));
+        }
+        other => panic!("{other:?}"),
+    }
+}
