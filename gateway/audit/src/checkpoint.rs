@@ -67,9 +67,9 @@ impl Checkpoint {
         }
         let number: u64 = size.parse().ok()?;
         let root = Hash::try_from(BASE64.decode(root).ok()?.as_slice()).ok()?;
-        // No leading zero, no plus sign.
-        (number.to_string() == size)
-            .then(|| Self { origin: origin.to_owned(), head: TreeHead { size: number, root } })
+        // No leading zero, no plus sign; and there is one tree without leaves.
+        let sound = number.to_string() == size && (number > 0 || root == Hash::of_empty_tree());
+        sound.then(|| Self { origin: origin.to_owned(), head: TreeHead { size: number, root } })
     }
 }
 
@@ -124,5 +124,82 @@ impl CheckpointSigner {
 impl std::fmt::Debug for CheckpointSigner {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "CheckpointSigner(public {})", self.verifier)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two entries, `a` and `b`, signed by the seed of 32 ones.
+    const GOLDEN: &str = "gateway.example/log\n2\nsTeYX/SE+2ANuTEHx3sDZcgNePW0Kd7Q/Zc2HQd5mes=\n\n\
+        \u{2014} gateway.example/log ujScvxaLP+B02KBPuWGgzj6GNJ3DrRb0EGFOQ+rzZQ10Jo3ErE+6DkXBmRHOIOSkX3EekQK65sgZGN+ia3PT0XehKAg=\n";
+    const GOLDEN_KEY: &str =
+        "gateway.example/log+ba349cbf+AYqI4910CfGV/VLbLTy6XXLKZwm/HZQSG/N0iAG0D29c";
+
+    fn signer() -> CheckpointSigner {
+        CheckpointSigner::from_seed("gateway.example/log", &[1; 32]).unwrap()
+    }
+
+    fn head() -> TreeHead {
+        TreeHead { size: 2, root: Hash::of_node(&Hash::of_leaf(b"a"), &Hash::of_leaf(b"b")) }
+    }
+
+    fn signed(text: &str) -> Result<Checkpoint, CheckpointError> {
+        let note = note::sign(text, signer().verifier().name(), &signer().key).unwrap();
+        Checkpoint::verify(&note, signer().verifier())
+    }
+
+    #[test]
+    fn lg_2_checkpoints_keep_the_form_they_were_signed_in() {
+        assert_eq!(signer().sign(&head()).unwrap(), GOLDEN);
+        assert_eq!(signer().verifier().to_string(), GOLDEN_KEY);
+        let checkpoint = Checkpoint::verify(GOLDEN, &GOLDEN_KEY.parse().unwrap()).unwrap();
+        assert_eq!(checkpoint.head, head());
+        assert_eq!(checkpoint.origin, "gateway.example/log");
+    }
+
+    #[test]
+    fn lg_2_a_changed_checkpoint_is_refused() {
+        let changed = GOLDEN.replace("\n2\n", "\n3\n");
+        let error = Checkpoint::verify(&changed, signer().verifier()).unwrap_err();
+        assert_eq!(error.code(), "note_bad_signature");
+        let stranger = CheckpointSigner::from_seed("gateway.example/log", &[2; 32]).unwrap();
+        let error = Checkpoint::verify(GOLDEN, stranger.verifier()).unwrap_err();
+        assert_eq!(error.code(), "note_unsigned");
+    }
+
+    #[test]
+    fn signed_texts_that_are_no_checkpoint_are_refused() {
+        let root = BASE64.encode(head().root.as_bytes());
+        let origin = "gateway.example/log";
+        assert!(signed(&format!("{origin}\n2\n{root}\nextension\n")).is_ok());
+        for bad in [
+            format!("{origin}\n02\n{root}\n"),
+            format!("{origin}\n+2\n{root}\n"),
+            format!("{origin}\n-2\n{root}\n"),
+            format!("{origin}\n2\n{root}=\n"),
+            format!("{origin}\n2\nAAAA\n"),
+            format!("{origin}\n2\n"),
+            format!("{origin}\n2\n{root}\n\nx\n"),
+            format!("\n2\n{root}\n"),
+            format!("{origin}\n0\n{root}\n"),
+        ] {
+            assert_eq!(signed(&bad), Err(CheckpointError::Malformed), "{bad:?}");
+        }
+        assert_eq!(signed(&format!("other\n2\n{root}\n")), Err(CheckpointError::Origin));
+    }
+
+    #[test]
+    fn keys_come_from_pem_and_are_never_printed() {
+        use ed25519_dalek::pkcs8::{EncodePrivateKey as _, spki::der::pem::LineEnding};
+        let pem = signer().key.to_pkcs8_pem(LineEnding::LF).unwrap();
+        let loaded = CheckpointSigner::from_pkcs8_pem("gateway.example/log", &pem).unwrap();
+        assert_eq!(loaded.sign(&head()).unwrap(), GOLDEN);
+        let error = CheckpointSigner::from_pkcs8_pem("gateway.example/log", "no pem").unwrap_err();
+        assert_eq!(error.code(), "checkpoint_key");
+        let error = CheckpointSigner::from_seed("two words", &[1; 32]).unwrap_err();
+        assert_eq!(error.code(), "note_key_name");
+        assert_eq!(format!("{loaded:?}"), format!("CheckpointSigner(public {GOLDEN_KEY})"));
     }
 }

@@ -129,3 +129,109 @@ fn explain(bytes: &[u8], error: serde_json::Error) -> LeafError {
         _ => LeafError::Malformed(error),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeSet, net::IpAddr};
+
+    use proptest::prelude::*;
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    /// Every kind as it stands in logs already written: lines are added, never changed.
+    const GOLDEN: &str = include_str!("leaf/golden.jsonl");
+
+    #[test]
+    fn lg_1_every_kind_keeps_the_byte_form_it_was_written_in() {
+        let mut kinds = BTreeSet::new();
+        for line in GOLDEN.lines() {
+            let event = decode(line.as_bytes()).unwrap_or_else(|error| panic!("{line}: {error:?}"));
+            assert_eq!(String::from_utf8(encode(&event).unwrap()).unwrap(), line);
+            kinds.insert(event.kind.name());
+        }
+        let all: BTreeSet<_> = EventKind::NAMES.iter().map(|(name, _)| *name).collect();
+        assert_eq!(kinds, all, "every kind has a golden line");
+    }
+
+    #[test]
+    fn fields_nobody_knows_are_refused_at_every_level() {
+        for line in GOLDEN.lines() {
+            for place in
+                ["", "/actor", "/event", "/event/usage", "/event/rules/0", "/event/outputs/0"]
+            {
+                let mut value: Value = serde_json::from_str(line).unwrap();
+                let Some(Value::Object(object)) = value.pointer_mut(place) else { continue };
+                object.insert("smuggled".to_owned(), json!("x"));
+                let error = decode(value.to_string().as_bytes()).unwrap_err();
+                assert_eq!(error.code(), "leaf_malformed", "{value}");
+            }
+        }
+    }
+
+    #[test]
+    fn another_form_of_the_same_event_is_refused() {
+        let line = GOLDEN.lines().next().unwrap();
+        let doubled = line.replace("\"v\":1", "\"v\":1,\"v\":1");
+        assert_eq!(decode(doubled.as_bytes()).unwrap_err().code(), "leaf_malformed");
+        for other in [
+            line.replace("\"v\":1,", "\"v\": 1,"),
+            line.replace("{\"v\":1,", "{").replace("}}", "},\"v\":1}"),
+            line.replace("\"handshake_failed\",", "\"handshake_failed\",\"peer\":null,"),
+            line.replace("bad_cert", "bad_\\u0063ert"),
+            line.to_owned() + "\n",
+        ] {
+            assert_ne!(other, line);
+            assert_eq!(
+                decode(other.as_bytes()).unwrap_err().code(),
+                "leaf_not_canonical",
+                "{other}"
+            );
+        }
+    }
+
+    #[test]
+    fn newer_writers_are_told_apart_from_damage() {
+        let line = GOLDEN.lines().next().unwrap();
+        let newer = line.replace("\"v\":1", "\"v\":2");
+        assert!(matches!(decode(newer.as_bytes()), Err(LeafError::Version(2))));
+        let reshaped = newer.replace("\"at\"", "\"when\"");
+        assert!(matches!(decode(reshaped.as_bytes()), Err(LeafError::Version(2))));
+        let unknown = line.replace("handshake_failed", "erased");
+        assert!(
+            matches!(decode(unknown.as_bytes()), Err(LeafError::UnknownKind(kind)) if kind == "erased")
+        );
+        for damaged in ["", "{}", "[]", "\u{0}", &line[1..], &line.replace("request_", "run_")] {
+            assert_eq!(decode(damaged.as_bytes()).unwrap_err().code(), "leaf_malformed");
+        }
+    }
+
+    #[test]
+    fn a_leaf_has_a_longest_length() {
+        let event = |length: usize| Event {
+            at: Timestamp::from_millis(0),
+            request_id: None,
+            actor: Actor::System {},
+            kind: EventKind::GatewayStarted { version: "x".repeat(length) },
+        };
+        let frame = encode(&event(0)).unwrap().len();
+        let longest = encode(&event(MAX_LEAF_BYTES - frame)).unwrap();
+        assert!(decode(&longest).is_ok());
+        let error = encode(&event(MAX_LEAF_BYTES - frame + 1)).unwrap_err();
+        assert_eq!(error.code(), "leaf_too_long");
+        assert_eq!(decode(&vec![b' '; MAX_LEAF_BYTES + 1]).unwrap_err().code(), "leaf_too_long");
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_and_number_survives(reason in any::<String>(), at in any::<i64>(), peer in any::<Option<IpAddr>>()) {
+            let event = Event {
+                at: Timestamp::from_millis(at),
+                request_id: None,
+                actor: Actor::Anonymous { peer },
+                kind: EventKind::HandshakeFailed { peer, reason },
+            };
+            prop_assert_eq!(decode(&encode(&event).unwrap()).unwrap(), event);
+        }
+    }
+}
