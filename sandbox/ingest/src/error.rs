@@ -1,0 +1,103 @@
+use std::fmt;
+use std::path::PathBuf;
+
+use sekisho_dataset::{DatasetError, ProfileErrors};
+use sekisho_vault::VaultError;
+use serde::Serialize;
+
+/// One thing wrong in a source file. Says where and what is wrong, never the value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct SourceError {
+    /// Stable code, such as `source.bad_number`.
+    pub code: &'static str,
+    /// Line in the file, counted from 1; 0 when the whole file is meant.
+    pub line: u64,
+    /// Header of the column; empty when the whole line is meant.
+    pub column: String,
+    /// What is wrong and what would be right.
+    pub reason: String,
+}
+
+impl fmt::Display for SourceError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.line > 0 {
+            write!(f, "line {}: ", self.line)?;
+        }
+        if !self.column.is_empty() {
+            write!(f, "column {}: ", self.column)?;
+        }
+        write!(f, "{} [{}]", self.reason, self.code)
+    }
+}
+
+/// Why an ingest did not happen. Nothing was published then.
+#[derive(Debug, thiserror::Error)]
+pub enum IngestError {
+    /// The profile is wrong.
+    #[error(transparent)]
+    Profile(#[from] ProfileErrors),
+    /// A source file is wrong. Errors after the first twenty are not listed.
+    #[error("{file}: {} error(s){}", .errors.len(), listed(.errors))]
+    Source {
+        /// The source file.
+        file: PathBuf,
+        /// What is wrong with it; never empty.
+        errors: Vec<SourceError>,
+    },
+    /// A table of the profile has no file, or a file no table, or a table two files.
+    #[error("table {table}: {reason}")]
+    Tables {
+        /// The table.
+        table: String,
+        /// What does not fit.
+        reason: String,
+    },
+    /// Two zones share a folder (requirement ZN-2).
+    #[error("{one} and {other} must lie apart from each other")]
+    ZonesOverlap {
+        /// One folder.
+        one: PathBuf,
+        /// The other.
+        other: PathBuf,
+    },
+    /// Two ids of persons have the same token. Choose another secret.
+    #[error("two persons of the source have the same token")]
+    TokenCollision,
+    /// Sealing failed.
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
+    /// A key or identity could not be made or opened.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// A file operation failed.
+    #[error("{path}: {doing} failed")]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was being done.
+        doing: &'static str,
+        /// Why.
+        source: std::io::Error,
+    },
+}
+
+impl IngestError {
+    /// Stable code for scripts.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Profile(_) => "profile.invalid",
+            Self::Source { errors, .. } => errors.first().map_or("source.bad", |error| error.code),
+            Self::Tables { .. } => "ingest.tables",
+            Self::ZonesOverlap { .. } => "ingest.zones_overlap",
+            Self::TokenCollision => "ingest.token_collision",
+            Self::Dataset(error) => error.code(),
+            Self::Vault(error) => error.code(),
+            Self::Io { .. } => "ingest.io",
+        }
+    }
+}
+
+fn listed(errors: &[SourceError]) -> String {
+    errors.iter().map(|error| format!("\n  {error}")).collect()
+}

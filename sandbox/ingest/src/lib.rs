@@ -1,0 +1,28 @@
+//! The one-way door from the identified zone: source records in, a sealed data set version
+//! of pseudonymised records out.
+//!
+//! Start at [`Ingest`] (what one run needs), then [`csv_source`] and [`ehr`] (where rows
+//! come from) and [`PatientTokens`] (what becomes of a person's id).
+//!
+//! Invariants
+//! - A person's id in the source never reaches a sealed table: only a keyed one-way token
+//!   does, whose key stays in the identified zone.
+//! - No message, log line or summary carries a value from the source; errors name file,
+//!   line and column.
+//! - The identified zone, the key vault of the pseudonymised zone and the data sets lie in
+//!   folders apart from each other, or nothing starts.
+//!
+//! Must never depend on: the query engine, the gateway, or anything with a network.
+
+pub mod csv_source;
+pub mod ehr;
+
+mod error;
+mod run;
+mod tokens;
+mod zone;
+
+pub use error::{IngestError, SourceError};
+pub use run::{Ingest, Progress, Silent, Summary, write_catalogue};
+pub use tokens::PatientTokens;
+pub use zone::{IdentifiedZone, check_apart};

@@ -1,0 +1,168 @@
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::fmt;
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
+use sekisho_vault::{Context, Key, Zeroizing};
+use sha2::Sha256;
+
+use crate::IngestError;
+
+/// Turns ids of persons into keyed one-way tokens (requirement DP-4): the first 64 bits of
+/// HMAC-SHA-256 over the id space and the id. Without the key no one can compute or test a
+/// token, however short the list of possible ids.
+pub struct PatientTokens {
+    secret: Key,
+    space: String,
+    last: Option<(Vec<u8>, u64)>,
+    /// The next 64 bits of each token seen: differ when two ids collide.
+    seen: HashMap<u64, u64>,
+}
+
+impl PatientTokens {
+    /// Tokens of one id space under the identified zone's secret.
+    #[must_use]
+    pub fn new(secret: Key, space: &str) -> Self {
+        Self { secret, space: space.to_owned(), last: None, seen: HashMap::new() }
+    }
+
+    /// The token of one id; always the same for the same secret, space and id.
+    pub fn token(&mut self, id: &[u8]) -> Result<u64, IngestError> {
+        // A patient's rows mostly follow each other.
+        if let Some((last, token)) = &self.last
+            && last == id
+        {
+            return Ok(*token);
+        }
+        let context = Context::new("sekisho.patient-token.v1").text(&self.space).bytes(id);
+        let (token, check) = halves(&self.mac(&context));
+        match self.seen.entry(token) {
+            Entry::Occupied(seen) if *seen.get() != check => {
+                return Err(IngestError::TokenCollision);
+            }
+            Entry::Occupied(_) => {}
+            Entry::Vacant(place) => {
+                place.insert(check);
+            }
+        }
+        self.last = Some((id.to_owned(), token));
+        Ok(token)
+    }
+
+    /// Digest of a source file that only the identified zone can check, in hexadecimal.
+    #[must_use]
+    pub fn keyed_digest(&self, sha256: &[u8]) -> String {
+        hex::encode(self.mac(&Context::new("sekisho.source-digest.v1").bytes(sha256)))
+    }
+
+    fn mac(&self, context: &Context) -> [u8; 32] {
+        // HMAC fills a short key up with zeros to its block of 64 bytes (RFC 2104).
+        let mut block = Zeroizing::new([0_u8; 64]);
+        if let Some(start) = block.first_chunk_mut() {
+            *start = *self.secret.danger_bytes();
+        }
+        let mut mac = Hmac::<Sha256>::new((&*block).into());
+        mac.update(context.encode());
+        mac.finalize().into_bytes().into()
+    }
+}
+
+impl fmt::Debug for PatientTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PatientTokens({}, {} seen)", self.space, self.seen.len())
+    }
+}
+
+fn halves(mac: &[u8; 32]) -> (u64, u64) {
+    let number = |skip: usize| {
+        mac.iter().skip(skip).take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte))
+    };
+    (number(0), number(8))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use sha2::Digest as _;
+
+    use super::*;
+
+    fn tokens(space: &str) -> PatientTokens {
+        PatientTokens::new(Key::danger_from_bytes(&[7; 32]).unwrap(), space)
+    }
+
+    #[test]
+    fn a_person_keeps_one_token_within_a_space() {
+        let mut one = tokens("site");
+        let first = one.token(b"P1").unwrap();
+        assert_ne!(one.token(b"P2").unwrap(), first);
+        assert_eq!(one.token(b"P1").unwrap(), first);
+        assert_eq!(tokens("site").token(b"P1").unwrap(), first);
+        assert_ne!(tokens("other").token(b"P1").unwrap(), first);
+    }
+
+    #[test]
+    fn the_mac_is_hmac_sha_256() {
+        let mut key = [0_u8; 32];
+        key[..20].fill(0x0b);
+        let tokens = PatientTokens::new(Key::danger_from_bytes(&key).unwrap(), "");
+        let mut mac = Hmac::<Sha256>::new_from_slice(&[0x0b; 20]).unwrap();
+        let context = Context::new("any");
+        mac.update(context.encode());
+        assert_eq!(tokens.mac(&context).as_slice(), mac.finalize().into_bytes().as_slice());
+    }
+
+    #[test]
+    fn dp_2_another_key_gives_other_tokens() {
+        let other = Key::danger_from_bytes(&[8; 32]).unwrap();
+        let other = PatientTokens::new(other, "site").token(b"P1").unwrap();
+        assert_ne!(tokens("site").token(b"P1").unwrap(), other);
+    }
+
+    /// An attacker who knows every possible id and our algorithm, but not the key, tries
+    /// them all, with every way of hashing at hand.
+    #[test]
+    fn dp_4_a_dictionary_attack_without_the_key_finds_nobody() {
+        let ids: Vec<String> = (0..2000).map(|number| format!("{number:010}")).collect();
+        let mut ours = tokens("site");
+        let sealed: HashSet<u64> =
+            ids.iter().map(|id| ours.token(id.as_bytes()).unwrap()).collect();
+        let mut guessed = Vec::new();
+        for key in [[0; 32], [0xff; 32], *b"sekisho-sekisho-sekisho-sekisho-"] {
+            let mut guess = PatientTokens::new(Key::danger_from_bytes(&key).unwrap(), "site");
+            guessed.extend(ids.iter().map(|id| guess.token(id.as_bytes()).unwrap()));
+        }
+        for id in &ids {
+            let context =
+                Context::new("sekisho.patient-token.v1").text("site").bytes(id.as_bytes());
+            for hash in [Sha256::digest(id), Sha256::digest(context.encode())] {
+                let hash: [u8; 32] = hash.into();
+                guessed.extend([halves(&hash).0, halves(&hash).1]);
+            }
+            guessed.push(id.parse().unwrap());
+        }
+        assert_eq!(guessed.iter().filter(|token| sealed.contains(token)).count(), 0);
+        // With the key the same attack finds everybody, so the test can fail.
+        let mut insider = tokens("site");
+        assert!(ids.iter().all(|id| sealed.contains(&insider.token(id.as_bytes()).unwrap())));
+    }
+
+    #[test]
+    fn dp_4_tokens_do_not_follow_the_order_of_ids() {
+        let mut ours = tokens("site");
+        let tokens: Vec<u64> =
+            (0..1000_u32).map(|id| ours.token(id.to_string().as_bytes()).unwrap()).collect();
+        let rising = tokens.windows(2).filter(|pair| pair[0] < pair[1]).count();
+        assert!((400..600).contains(&rising), "{rising} of 999 rise");
+    }
+
+    #[test]
+    fn two_ids_with_one_token_are_an_error() {
+        let mut ours = tokens("site");
+        let token = ours.token(b"P1").unwrap();
+        ours.last = None;
+        ours.seen.insert(token, 0);
+        assert!(matches!(ours.token(b"P1"), Err(IngestError::TokenCollision)));
+    }
+}

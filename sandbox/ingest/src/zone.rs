@@ -1,0 +1,170 @@
+use std::fs;
+use std::path::{Component, Path, PathBuf};
+
+use sekisho_vault::{Key, SigningIdentity, VaultError, create_private_dir};
+
+use crate::{IngestError, PatientTokens};
+
+const SECRET: &str = "pseudonym.key";
+const SIGNING: &str = "ingest-signing.pem";
+const VERIFYING: &str = "ingest-verify.pem";
+
+/// The identified zone's folder: the secret of the tokens and the identity that signs
+/// manifests. Closed to everyone but its owner.
+#[derive(Debug)]
+pub struct IdentifiedZone {
+    secret: Key,
+    identity: SigningIdentity,
+    folder: PathBuf,
+}
+
+impl IdentifiedZone {
+    /// Makes what is missing in a zone's folder; secrets that exist are kept. Also writes
+    /// the public half of the identity, which workers verify manifests with.
+    pub fn init(folder: &Path) -> Result<Self, IngestError> {
+        if let Some(parent) = folder.parent() {
+            let made = fs::create_dir_all(parent);
+            made.map_err(|source| io(parent, "creating the folder", source))?;
+        }
+        create_private_dir(folder)?;
+        if !exists(&folder.join(SECRET)) {
+            Key::generate()?.save(&folder.join(SECRET))?;
+        }
+        if !exists(&folder.join(SIGNING)) {
+            SigningIdentity::generate()?.save(&folder.join(SIGNING))?;
+        }
+        let zone = Self::open(folder)?;
+        let public = folder.join(VERIFYING);
+        fs::write(&public, zone.identity.verifying().to_pem()?)
+            .map_err(|source| io(&public, "writing", source))?;
+        Ok(zone)
+    }
+
+    /// Opens an existing zone, refusing secrets that others could read.
+    pub fn open(folder: &Path) -> Result<Self, IngestError> {
+        // Also checks the folder's permissions; it exists in any zone that was made.
+        if !exists(folder) {
+            let source = std::io::ErrorKind::NotFound.into();
+            return Err(io(folder, "opening the zone", source));
+        }
+        create_private_dir(folder)?;
+        Ok(Self {
+            secret: Key::load(&folder.join(SECRET))?,
+            identity: SigningIdentity::load(&folder.join(SIGNING))?,
+            folder: folder.to_owned(),
+        })
+    }
+
+    /// Tokens of one id space under this zone's secret.
+    #[must_use]
+    pub fn tokens(&self, id_space: &str) -> PatientTokens {
+        PatientTokens::new(self.secret.clone(), id_space)
+    }
+
+    /// The identity that signs manifests.
+    #[must_use]
+    pub fn identity(&self) -> &SigningIdentity {
+        &self.identity
+    }
+
+    /// The PEM file of the identity's public half, to be copied to the workers.
+    #[must_use]
+    pub fn verifying_file(&self) -> PathBuf {
+        self.folder.join(VERIFYING)
+    }
+}
+
+/// Requirement ZN-2: folders of different zones lie apart, none inside another. Folders
+/// that do not exist yet are compared by the path they will have.
+pub fn check_apart(folders: &[&Path]) -> Result<(), IngestError> {
+    let mut real = Vec::new();
+    for folder in folders {
+        real.push((*folder, resolve(folder)?));
+    }
+    for (index, (one, one_real)) in real.iter().enumerate() {
+        for (other, other_real) in real.iter().skip(index + 1) {
+            if one_real.starts_with(other_real) || other_real.starts_with(one_real) {
+                let (one, other) = (one.to_path_buf(), other.to_path_buf());
+                return Err(IngestError::ZonesOverlap { one, other });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The path with links and dots resolved, step by step: as far as it exists on disk, beyond
+/// that by its text.
+fn resolve(path: &Path) -> Result<PathBuf, IngestError> {
+    let absolute = std::path::absolute(path).map_err(|source| io(path, "looking up", source))?;
+    let mut real = PathBuf::new();
+    for component in absolute.components() {
+        match component {
+            Component::ParentDir => {
+                real.pop();
+            }
+            other => real.push(other),
+        }
+        if exists(&real) {
+            real = fs::canonicalize(&real).map_err(|source| io(&real, "looking up", source))?;
+        }
+    }
+    Ok(real)
+}
+
+fn exists(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+}
+
+fn io(path: &Path, doing: &'static str, source: std::io::Error) -> IngestError {
+    IngestError::Vault(VaultError::Io { path: path.to_owned(), doing, source })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+
+    use super::*;
+
+    #[test]
+    fn init_keeps_what_exists() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("site/identified");
+        let first = IdentifiedZone::init(&folder).unwrap();
+        let again = IdentifiedZone::init(&folder).unwrap();
+        assert_eq!(first.identity().verifying(), again.identity().verifying());
+        let token = |zone: &IdentifiedZone| zone.tokens("site").token(b"P1").unwrap();
+        assert_eq!(token(&first), token(&again));
+    }
+
+    #[test]
+    fn lax_secrets_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("identified");
+        IdentifiedZone::init(&folder).unwrap();
+        for name in [SECRET, SIGNING] {
+            let path = folder.join(name);
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
+            let error = IdentifiedZone::open(&folder).unwrap_err();
+            assert_eq!(error.code(), "vault.lax_permissions");
+            fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        }
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+        assert_eq!(IdentifiedZone::open(&folder).unwrap_err().code(), "vault.lax_permissions");
+    }
+
+    #[test]
+    fn zn_2_zones_that_share_a_folder_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        fs::create_dir(at("identified")).unwrap();
+        symlink(at("identified"), at("link")).unwrap();
+        check_apart(&[&at("identified"), &at("vault"), &at("datasets")]).unwrap();
+        check_apart(&[&at("identified"), &at("identified2")]).unwrap();
+        for other in
+            ["identified", "identified/vault", ".", "link", "link/deep/er", "x/../identified"]
+        {
+            let error = check_apart(&[&at("identified"), &at(other)]).unwrap_err();
+            assert_eq!(error.code(), "ingest.zones_overlap", "{other}");
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! The program as a steward runs it, killed ones included.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use sekisho_dataset::{FileCheck, Grant, SealedVersion, read_table};
+use sekisho_vault::{FileVault, VerifyingIdentity};
+use serde_json::Value;
+use tempfile::TempDir;
+
+const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
+struct Site(TempDir);
+
+impl Site {
+    fn new() -> Self {
+        let site = Self(tempfile::tempdir().unwrap());
+        let done = site.run(&["init"], &["--zone", "--vault"]);
+        assert!(done.status.success(), "{done:?}");
+        site
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        self.0.path().join(path)
+    }
+
+    fn command(&self, args: &[&str], folders: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_sekisho-ingest"));
+        command.arg("--json").args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
+        for folder in folders {
+            let place = match *folder {
+                "--zone" => "identified",
+                "--vault" => "worker/vault",
+                _ => "datasets",
+            };
+            fs::create_dir_all(self.at("worker")).unwrap();
+            command.arg(folder).arg(self.at(place));
+        }
+        command
+    }
+
+    fn run(&self, args: &[&str], folders: &[&str]) -> Output {
+        self.command(args, folders).output().unwrap()
+    }
+
+    fn lung(&self, extra: &[&str]) -> Output {
+        let profile = format!("{REPOSITORY}/policies/profiles/lung.toml");
+        let table = format!("lung={REPOSITORY}/tests/data/lung.csv");
+        let args = ["csv", "--profile", &profile, "--table", &table];
+        self.run(&[&args, extra].concat(), &["--zone", "--vault", "--out"])
+    }
+
+    fn csv(&self, profile: &str, tables: &[&str]) -> Value {
+        let mut args = vec!["csv", "--profile", profile];
+        for table in tables {
+            args.extend(["--table", table]);
+        }
+        let done = self.run(&args, &["--zone", "--vault", "--out"]);
+        assert_eq!(done.status.code(), Some(1), "{done:?}");
+        serde_json::from_slice(&done.stderr).unwrap()
+    }
+
+    fn ehr(&self) -> Command {
+        let args = ["generate-ehr", "--patients", "3000", "--seed", "5"];
+        self.command(&args, &["--zone", "--vault", "--out"])
+    }
+
+    fn version(&self, name: &str) -> SealedVersion {
+        let signer = VerifyingIdentity::load(&self.at("identified/ingest-verify.pem")).unwrap();
+        SealedVersion::open(&self.at("datasets").join(name), &signer).unwrap()
+    }
+}
+
+fn json(done: &Output) -> Value {
+    assert!(done.status.success(), "{done:?}");
+    serde_json::from_slice(&done.stdout).unwrap()
+}
+
+#[test]
+fn lung_is_sealed_and_listed() {
+    let site = Site::new();
+    let summary = json(&site.lung(&[]));
+    assert_eq!(
+        (summary["dataset"].as_str(), summary["version"].as_str()),
+        (Some("lung"), Some("v1"))
+    );
+    assert_eq!(
+        (summary["patients"].as_u64(), summary["rows"]["lung"].as_u64()),
+        (Some(228), Some(228))
+    );
+    let catalogue = fs::read(summary["catalogue"].as_str().unwrap()).unwrap();
+    let catalogue: Value = serde_json::from_slice(&catalogue).unwrap();
+    assert_eq!(catalogue["manifest_sha256"], summary["manifest_sha256"]);
+    assert_eq!(catalogue["patients"], 220);
+
+    let version = site.version("lung/v1");
+    version.verify_files().unwrap();
+    let vault = FileVault::open(&site.at("worker/vault")).unwrap();
+    let keys = version.unwrap_granted(&vault, &Grant::of(&[("lung", &["sex", "status"])])).unwrap();
+    let table = version.open_table(&keys, "lung", FileCheck::Sha256).unwrap();
+    assert_eq!(table.dictionary("sex").unwrap(), ["1", "2"]);
+    let rows: usize = read_table(&table, &["sex"]).unwrap().iter().map(|b| b.num_rows()).sum();
+    assert_eq!(rows, 228);
+}
+
+#[test]
+fn a_version_is_not_sealed_twice() {
+    let site = Site::new();
+    json(&site.lung(&["--dataset-version", "v1"]));
+    let again = site.lung(&["--dataset-version", "v1"]);
+    assert_eq!(again.status.code(), Some(1));
+    let error: Value = serde_json::from_slice(&again.stderr).unwrap();
+    assert_eq!(error["error"]["code"], "dataset.duplicate_version");
+    assert_eq!(json(&site.lung(&[]))["version"], "v2");
+}
+
+#[test]
+fn bad_sources_publish_nothing_and_say_where() {
+    let site = Site::new();
+    let profile = format!("{REPOSITORY}/policies/profiles/lung.toml");
+    let good = fs::read_to_string(format!("{REPOSITORY}/tests/data/lung.csv")).unwrap();
+    let file = site.at("bad.csv");
+    let table = format!("lung={}", file.display());
+    for (from, to, code) in [
+        ("\"sex\"", "\"gender\"", "source.missing_column"),
+        ("3,306,2,74", "3,many,2,74", "source.bad_number"),
+        ("3,306,2,74", "3,306,7,74", "source.undeclared_code"),
+        ("3,306,2,74,", "3,306,2,74,1,", "source.bad_row"),
+    ] {
+        fs::write(&file, good.replacen(from, to, 1)).unwrap();
+        let error = site.csv(&profile, &[&table]);
+        assert_eq!(error["error"]["code"], code);
+        assert!(error["error"]["errors"][0]["line"].as_u64() <= Some(2));
+    }
+    fs::write(&file, "").unwrap();
+    assert_eq!(site.csv(&profile, &[&table])["error"]["code"], "source.empty_file");
+    assert_eq!(site.csv(&profile, &["pets=x.csv"])["error"]["code"], "ingest.tables");
+    let wrong = site.at("wrong.toml");
+    fs::write(&wrong, fs::read_to_string(&profile).unwrap() + "\ncolour = 1\n").unwrap();
+    let error = site.csv(wrong.to_str().unwrap(), &[&table]);
+    assert_eq!(error["error"]["errors"][0]["code"], "profile.unknown_key");
+    assert!(!site.at("datasets/lung/v1").exists());
+}
+
+/// Requirement CR-1 and ZN-2: what the identified zone knows rests nowhere outside it.
+#[test]
+fn cr_1_canaries_of_the_source_rest_nowhere_in_the_site() {
+    let site = Site::new();
+    let profile = site.at("canary.toml");
+    let toml = fs::read_to_string(format!("{REPOSITORY}/policies/profiles/lung.toml")).unwrap();
+    let toml = toml.replace("source = \"@row\"", "source = \"who\"");
+    fs::write(&profile, toml).unwrap();
+    let mut rows =
+        String::from("who,inst,time,status,age,sex,ph.ecog,ph.karno,pat.karno,meal.cal,wt.loss\n");
+    for number in 0..200 {
+        rows.push_str(&format!(
+            "CANARY-PERSON-{number:04},CANARY-SITE-{number:04},{},2,60,1,1,90,90,900,1\n",
+            0x1020_3040_5060_0000_i64 + number
+        ));
+    }
+    let source = tempfile::tempdir().unwrap();
+    let file = source.path().join("CANARY-FILE.csv");
+    fs::write(&file, rows).unwrap();
+    let table = format!("lung={}", file.display());
+    let args = ["csv", "--profile", profile.to_str().unwrap(), "--table", &table];
+    let done = site.run(&args, &["--zone", "--vault", "--out"]);
+    json(&done);
+    fs::remove_file(profile).unwrap();
+    let mut scanned = vec![done.stdout, done.stderr];
+    scanned.extend(all_files(site.0.path()).iter().map(|path| fs::read(path).unwrap()));
+    assert!(scanned.len() > 15);
+    for bytes in scanned {
+        assert!(!holds(&bytes, b"CANARY"));
+        // The first six bytes of every planted number, either way round.
+        assert!(!holds(&bytes, &[0x10, 0x20, 0x30, 0x40, 0x50, 0x60]));
+        assert!(!holds(&bytes, &[0x60, 0x50, 0x40, 0x30, 0x20, 0x10]));
+    }
+    let paths = all_files(site.0.path());
+    assert!(paths.iter().all(|path| !path.to_string_lossy().contains("CANARY")));
+}
+
+#[test]
+fn zn_2_zones_in_one_folder_are_refused_at_start() {
+    let site = Site::new();
+    let inside = site.at("identified/datasets");
+    let args = ["generate-ehr", "--patients", "10", "--out", inside.to_str().unwrap()];
+    let done = site.run(&args, &["--zone", "--vault"]);
+    assert_eq!(done.status.code(), Some(1));
+    let error: Value = serde_json::from_slice(&done.stderr).unwrap();
+    assert_eq!(error["error"]["code"], "ingest.zones_overlap");
+    assert!(!inside.exists());
+}
+
+#[test]
+fn a_killed_ingest_leaves_no_version_or_a_whole_one() {
+    let site = Site::new();
+    let folder = site.at("datasets/ehr");
+    let (mut killed, mut whole) = (0, 0);
+    // Delays from before the first file to after the last, finer while files are written.
+    for delay in [20, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000, 1200, 1500, 2000] {
+        let mut child = site.ehr().stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        std::thread::sleep(Duration::from_millis(delay));
+        child.kill().unwrap();
+        killed += u32::from(!child.wait().unwrap().success());
+        let versions = all_versions(&folder);
+        assert!(versions.len() >= whole);
+        whole = versions.len();
+        for name in versions {
+            site.version(&format!("ehr/{name}")).verify_files().unwrap();
+        }
+    }
+    assert!(killed > 0, "nothing was killed");
+    let summary = json(&site.ehr().output().unwrap());
+    assert_eq!(summary["patients"], 3000);
+    let version = site.version(&format!("ehr/{}", summary["version"].as_str().unwrap()));
+    version.verify_files().unwrap();
+    let left = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name());
+    let left: Vec<_> = left.filter(|name| name.to_string_lossy().starts_with(".sealing")).collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[test]
+fn verify_finds_a_changed_file_and_writes_the_catalogue_again() {
+    let site = Site::new();
+    let catalogue = PathBuf::from(json(&site.lung(&[]))["catalogue"].as_str().unwrap());
+    let first = fs::read(&catalogue).unwrap();
+    fs::remove_file(&catalogue).unwrap();
+    let folder = site.at("datasets/lung/v1");
+    let signer = site.at("identified/ingest-verify.pem");
+    let folder_arg = folder.to_str().unwrap();
+    let args = ["verify", "--folder", folder_arg, "--signer", signer.to_str().unwrap()];
+    assert_eq!(json(&site.run(&args, &[]))["intact"], true);
+    assert_eq!(fs::read(&catalogue).unwrap(), first);
+    let file = folder.join("lung/bucket-0002.parquet");
+    let mut bytes = fs::read(&file).unwrap();
+    let middle = bytes.len() / 2;
+    bytes[middle] ^= 1;
+    fs::write(&file, bytes).unwrap();
+    let done = site.run(&args, &[]);
+    assert_eq!(done.status.code(), Some(1));
+    let error: Value = serde_json::from_slice(&done.stderr).unwrap();
+    assert_eq!(error["error"]["code"], "dataset.tampered");
+    assert!(error["error"]["message"].as_str().unwrap().contains("lung/bucket-0002.parquet"));
+}
+
+fn all_versions(folder: &Path) -> Vec<String> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let names = entries.map(|entry| entry.unwrap());
+    let folders = names.filter(|entry| entry.path().is_dir());
+    let names = folders.map(|entry| entry.file_name().to_string_lossy().into_owned());
+    names.filter(|name| !name.starts_with('.')).collect()
+}
+
+fn all_files(folder: &Path) -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    let mut waiting = vec![folder.to_owned()];
+    while let Some(folder) = waiting.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { waiting.push(path) } else { found.push(path) }
+        }
+    }
+    found
+}
+
+fn holds(bytes: &[u8], needle: &[u8]) -> bool {
+    bytes.windows(needle.len()).any(|window| window == needle)
+}
