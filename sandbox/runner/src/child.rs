@@ -1,0 +1,199 @@
+use std::io::{self, Stdin, Stdout};
+use std::panic::AssertUnwindSafe;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use prost::Message as _;
+use sekisho_dataset::GrantedKeys;
+use sekisho_engine::{ProgressSink, RunFailure, RunReport};
+use sekisho_jail::{Confinement, Control, Lowered};
+use sekisho_proto::v1;
+use sekisho_vault::{Key, VerifyingIdentity};
+
+use crate::data::SealedSource;
+use crate::frame::{self, Kind};
+use crate::message;
+use crate::sealing::seal_output;
+
+/// The path of a folder and a few names.
+const MOST_CONFINE: usize = 16 * 1024;
+/// A module, its manifest and keys; the sender is trusted, this only stops nonsense.
+const MOST_JOB: usize = 512 << 20;
+
+/// The whole life of a runner: confine, read the job, run it, answer, end.
+///
+/// Must be the first thing a program does: it closes inherited descriptors and refuses to run
+/// with more than one thread. It speaks on standard input and output and nowhere else.
+pub fn runner_main() -> ExitCode {
+    // A panic's text could quote data; whoever waits learns of it by a failure class.
+    std::panic::set_hook(Box::new(|_| {}));
+    match serve() {
+        Ok(()) => ExitCode::SUCCESS,
+        // The supervisor is gone or talks nonsense: nobody is left to tell.
+        Err(_) => ExitCode::FAILURE,
+    }
+}
+
+fn serve() -> io::Result<()> {
+    let (mut input, mut output) = (io::stdin(), io::stdout());
+    if sekisho_jail::shed_inherited().is_err() {
+        return Err(io::Error::last_os_error());
+    }
+    let Some(dataset) = confine(&mut input, &mut output)? else {
+        return Ok(());
+    };
+    let (kind, bytes) = frame::read(&mut input, MOST_JOB)?;
+    let order = Order::read(kind, &bytes);
+    // The bytes hold keys: wiped before any module code runs.
+    drop(bytes);
+    sekisho_jail::keys_are_read();
+    let answer = match order {
+        Ok(order) => {
+            std::panic::catch_unwind(AssertUnwindSafe(|| order.carry_out(&dataset, &mut output)))
+                .unwrap_or_else(|_| Err(environment("runner.panic")))
+        }
+        Err(code) => Err(environment(code)),
+    };
+    match answer {
+        Ok(done) => frame::write(&mut output, Kind::Done, &done.encode_to_vec()),
+        Err(failed) => frame::write(&mut output, Kind::Failed, &failed.encode_to_vec()),
+    }
+}
+
+/// Enters the jail and says so; `None` when the host cannot give it, which was said too.
+fn confine(input: &mut Stdin, output: &mut Stdout) -> io::Result<Option<PathBuf>> {
+    let (kind, bytes) = frame::read(input, MOST_CONFINE)?;
+    let wrong = || io::Error::new(io::ErrorKind::InvalidData, "no confinement");
+    if kind != Kind::Confine {
+        return Err(wrong());
+    }
+    let confine = message::Confine::decode(bytes.as_slice()).map_err(|_| wrong())?;
+    let lowered = confine.lowered.iter();
+    let confinement = Confinement {
+        readable: PathBuf::from(confine.dataset),
+        data_bytes: confine.data_bytes,
+        lowered: Lowered::new(lowered.filter_map(|name| Control::from_name(name))),
+        supervisor: Some(confine.supervisor),
+    };
+    match confinement.enter() {
+        Ok(record) => {
+            let confined = message::Confined { jail: record.to_string() };
+            frame::write(output, Kind::Confined, &confined.encode_to_vec())?;
+            Ok(Some(confinement.readable))
+        }
+        Err(error) => {
+            let refused =
+                message::Refused { code: error.code().to_owned(), reason: error.to_string() };
+            frame::write(output, Kind::Refused, &refused.encode_to_vec())?;
+            Ok(None)
+        }
+    }
+}
+
+/// A job with its keys in types that wipe themselves.
+struct Order {
+    ticket: v1::RunTicket,
+    manifest: String,
+    component: Vec<u8>,
+    keys: GrantedKeys,
+    output_key: Key,
+    ingest: VerifyingIdentity,
+    dummy: bool,
+}
+
+impl Order {
+    fn read(kind: Kind, bytes: &[u8]) -> Result<Self, &'static str> {
+        const UNREADABLE: &str = "runner.unreadable_job";
+        if kind != Kind::Job {
+            return Err(UNREADABLE);
+        }
+        let mut job = message::Job::decode(bytes).map_err(|_| UNREADABLE)?;
+        let keys = GrantedKeys::from_pipe(&job.granted_keys);
+        let output_key = Key::danger_from_bytes(&job.output_key);
+        job.wipe();
+        Ok(Self {
+            ticket: job.ticket.ok_or(UNREADABLE)?,
+            manifest: job.manifest,
+            component: job.component,
+            keys: keys.map_err(|_| UNREADABLE)?,
+            output_key: output_key.map_err(|_| UNREADABLE)?,
+            ingest: VerifyingIdentity::from_hex(&job.ingest_key).map_err(|_| UNREADABLE)?,
+            dummy: job.dummy,
+        })
+    }
+
+    fn carry_out(
+        self,
+        dataset: &Path,
+        output: &mut Stdout,
+    ) -> Result<message::Done, Box<message::Failed>> {
+        let source = SealedSource::open(dataset, &self.ingest, &self.keys)
+            .map_err(|error| environment(error.code()))?;
+        // The opened tables hold what they need of them.
+        drop(self.keys);
+        let job = sekisho_engine::Job {
+            component: self.component,
+            manifest: self.manifest,
+            parameters: self.ticket.parameters,
+            view: self.ticket.tables,
+            data: Arc::new(source),
+            limits: self.ticket.limits.unwrap_or_default(),
+            dummy: self.dummy,
+        };
+        let report = sekisho_engine::run(job, &mut Teller { output, told: 0 }).map_err(failed)?;
+        send(&report, &self.output_key, &self.ticket.run_id, output)?;
+        Ok(message::Done { usage: Some(report.usage), developer: report.developer.map(Into::into) })
+    }
+}
+
+fn send(
+    report: &RunReport,
+    key: &Key,
+    run_id: &str,
+    to: &mut Stdout,
+) -> Result<(), Box<message::Failed>> {
+    for (index, checked) in report.outputs.iter().enumerate() {
+        let sealed =
+            seal_output(key, run_id, index, checked).map_err(|error| environment(error.code()))?;
+        frame::write(to, Kind::Output, &sealed.encode_to_vec())
+            .map_err(|_| environment("runner.pipe"))?;
+    }
+    Ok(())
+}
+
+/// Tells each tenth once.
+struct Teller<'a> {
+    output: &'a mut Stdout,
+    told: u32,
+}
+
+impl ProgressSink for Teller<'_> {
+    fn tenths(&mut self, tenths: u32) {
+        let tenths = tenths.min(10);
+        if tenths <= self.told {
+            return;
+        }
+        self.told = tenths;
+        let progress = message::Progress { tenths };
+        // A lost supervisor kills this process anyway.
+        let _ = frame::write(self.output, Kind::Progress, &progress.encode_to_vec());
+    }
+}
+
+fn failed(failure: RunFailure) -> Box<message::Failed> {
+    Box::new(message::Failed {
+        class: failure.class.into(),
+        code: failure.code.to_owned(),
+        usage: Some(failure.usage),
+        developer: failure.developer.map(Into::into),
+    })
+}
+
+fn environment(code: &str) -> Box<message::Failed> {
+    Box::new(message::Failed {
+        class: v1::FailureClass::Environment.into(),
+        code: code.to_owned(),
+        ..message::Failed::default()
+    })
+}

@@ -1,0 +1,131 @@
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::Schema;
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use sekisho_dataset::{
+    DatasetError, FileCheck, GrantedKeys, Kind, OpenFile, OpenTable, SealedVersion,
+};
+use sekisho_engine::{Batches, Source, SourceColumn, SourceError};
+use sekisho_module::ColumnKind;
+use sekisho_vault::VerifyingIdentity;
+
+/// Rows of one batch: large enough that crossing into a guest costs little per row.
+const BATCH_ROWS: usize = 65_536;
+
+/// A sealed data set version as the engine reads it: the granted tables and columns only.
+pub(crate) struct SealedSource {
+    buckets: u32,
+    tables: BTreeMap<String, OpenTable>,
+}
+
+impl SealedSource {
+    /// Verifies the version's signature and opens what the keys open.
+    pub(crate) fn open(
+        folder: &Path,
+        signer: &VerifyingIdentity,
+        keys: &GrantedKeys,
+    ) -> Result<Self, DatasetError> {
+        let version = SealedVersion::open(folder, signer)?;
+        let mut tables = BTreeMap::new();
+        for name in keys.columns().into_keys() {
+            // Size alone: every byte read is authenticated by AES-GCM under its column's key.
+            let table = version.open_table(keys, name, FileCheck::Size)?;
+            tables.insert(name.to_owned(), table);
+        }
+        Ok(Self { buckets: version.manifest().buckets, tables })
+    }
+
+    fn table(&self, name: &str) -> Result<&OpenTable, SourceError> {
+        self.tables.get(name).ok_or_else(|| SourceError::NotGranted(format!("table {name}")))
+    }
+}
+
+impl Source for SealedSource {
+    fn buckets(&self) -> u32 {
+        self.buckets
+    }
+
+    fn columns(&self, table: &str) -> Option<Vec<SourceColumn>> {
+        let columns = self.tables.get(table)?.columns().iter();
+        let columns = columns.filter_map(|column| {
+            Some(SourceColumn { name: column.name.clone(), kind: column_kind(column.kind)? })
+        });
+        Some(columns.collect())
+    }
+
+    fn rows(&self, table: &str) -> Result<u64, SourceError> {
+        Ok(self.table(table)?.rows())
+    }
+
+    fn dictionary(&self, table: &str, column: &str) -> Result<Vec<String>, SourceError> {
+        self.table(table)?.dictionary(column).map_err(|error| unreadable(&error))
+    }
+
+    fn scan(&self, table: &str, bucket: u32, columns: &[String]) -> Result<Batches, SourceError> {
+        let table = self.table(table)?;
+        let file = table.files().iter().find(|file| file.bucket == bucket);
+        let file = file.ok_or_else(|| SourceError::NotGranted(format!("bucket {bucket}")))?;
+        let wanted = wanted(table, columns)?;
+        let batches = open(file, &wanted)?;
+        Ok(Box::new(batches.map(move |batch| {
+            let batch = batch.map_err(|error| unreadable(&error))?;
+            arrange(&batch, &wanted)
+        })))
+    }
+}
+
+/// The patient column and then the asked ones, as a schema in that order.
+fn wanted(table: &OpenTable, columns: &[String]) -> Result<Arc<Schema>, SourceError> {
+    let names = std::iter::once(table.patient_column()).chain(columns.iter().map(String::as_str));
+    let fields = names.map(|name| {
+        let field = table.schema().field_with_name(name);
+        field
+            .cloned()
+            .map_err(|_| SourceError::NotGranted(format!("column {}.{name}", table.name())))
+    });
+    Ok(Arc::new(Schema::new(fields.collect::<Result<Vec<_>, _>>()?)))
+}
+
+type Rows = parquet::arrow::arrow_reader::ParquetRecordBatchReader;
+
+fn open(file: &OpenFile, wanted: &Schema) -> Result<Rows, SourceError> {
+    let opened = File::open(&file.path).map_err(|error| unreadable(&error))?;
+    let options =
+        ArrowReaderOptions::new().with_file_decryption_properties(Arc::clone(&file.decryption));
+    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(opened, options)
+        .map_err(|error| unreadable(&error))?;
+    let names = wanted.fields().iter().map(|field| field.name().as_str());
+    let mask = ProjectionMask::columns(builder.parquet_schema(), names);
+    builder
+        .with_projection(mask)
+        .with_batch_size(BATCH_ROWS)
+        .build()
+        .map_err(|error| unreadable(&error))
+}
+
+/// Parquet gives columns in the file's order; the engine wants its own.
+fn arrange(batch: &RecordBatch, wanted: &Arc<Schema>) -> Result<RecordBatch, SourceError> {
+    let columns = wanted.fields().iter();
+    let columns = columns.filter_map(|field| batch.column_by_name(field.name()).cloned());
+    RecordBatch::try_new(Arc::clone(wanted), columns.collect()).map_err(|error| unreadable(&error))
+}
+
+fn column_kind(kind: Kind) -> Option<ColumnKind> {
+    match kind {
+        Kind::Patient => None,
+        Kind::Code => Some(ColumnKind::Code),
+        Kind::Int => Some(ColumnKind::Int),
+        Kind::Float => Some(ColumnKind::Float),
+        Kind::Date => Some(ColumnKind::Date),
+    }
+}
+
+/// Errors of data set, Parquet and files name places, never values.
+fn unreadable(error: &dyn std::error::Error) -> SourceError {
+    SourceError::Unreadable(error.to_string())
+}

@@ -1,0 +1,107 @@
+use std::path::PathBuf;
+
+use prost::Message as _;
+use sekisho_dataset::GrantedKeys;
+use sekisho_jail::Lowered;
+use sekisho_proto::v1;
+use sekisho_vault::{Key, VerifyingIdentity, Zeroizing};
+
+use crate::{
+    Cancel, Developer, Failure, Outcome, RunSpec, RunnerCommand, RunnerError, Success,
+    output_context, supervise,
+};
+
+/// A run on a developer's own machine, over a sealed version of dummy data.
+#[derive(Debug)]
+pub struct LocalRun {
+    /// The module.
+    pub component: Vec<u8>,
+    /// Text of its `analysis.toml`.
+    pub manifest: String,
+    /// Values for declared parameters; the rest take their defaults.
+    pub parameters: Vec<v1::Parameter>,
+    /// Tables, columns and row filters to grant.
+    pub view: Vec<v1::GrantedTable>,
+    /// Upper bounds; a zero means the default of the field.
+    pub limits: v1::RunLimits,
+    /// Folder of the sealed dummy version.
+    pub dataset: PathBuf,
+    /// Keys of the granted columns.
+    pub keys: GrantedKeys,
+    /// Whoever signed the dummy version.
+    pub ingest: VerifyingIdentity,
+    /// Controls this machine cannot give; empty on a usual Linux host.
+    pub lowered: Lowered,
+}
+
+/// What a local run gives.
+#[derive(Debug)]
+pub enum LocalReport {
+    /// The outputs, opened, with evidence and findings as a reviewer would see them.
+    Succeeded {
+        /// One per declared output, in declared order.
+        outputs: Vec<v1::CheckedOutput>,
+        /// Full figures.
+        usage: v1::RunUsage,
+        /// Detail for the author.
+        developer: Developer,
+    },
+    /// The run failed; `developer` says why in the module's own words.
+    Failed(Failure),
+    /// The run was cancelled.
+    Cancelled,
+}
+
+/// The run's id where no gateway gives one.
+const LOCAL_RUN: &str = "local";
+
+/// Runs a module over dummy data in the same jailed process as the server uses, made from
+/// this very program: see [`RunnerCommand::this_program`].
+///
+/// `progress` hears tenths from 1 to 10. Blocks until the run ends.
+///
+/// # Errors
+/// [`RunnerError`] when an output cannot be sealed or opened. A run that fails is no error.
+pub fn run_locally(
+    run: LocalRun,
+    progress: &mut dyn FnMut(u32),
+    cancel: &Cancel,
+) -> Result<LocalReport, RunnerError> {
+    let key = Key::generate()?;
+    let spec = RunSpec {
+        ticket: v1::RunTicket {
+            run_id: LOCAL_RUN.to_owned(),
+            tables: run.view,
+            parameters: run.parameters,
+            limits: Some(run.limits),
+            ..v1::RunTicket::default()
+        },
+        manifest: run.manifest,
+        component: Zeroizing::new(run.component),
+        dataset: run.dataset,
+        keys: run.keys,
+        ingest: run.ingest,
+        output_key: key.clone(),
+        dummy: true,
+        lowered: run.lowered,
+    };
+    match supervise(&spec, &RunnerCommand::this_program(), progress, cancel) {
+        Outcome::Succeeded(success) => opened(success, &key),
+        Outcome::Failed(failure) => Ok(LocalReport::Failed(failure)),
+        Outcome::Cancelled => Ok(LocalReport::Cancelled),
+    }
+}
+
+fn opened(success: Success, key: &Key) -> Result<LocalReport, RunnerError> {
+    let mut outputs = Vec::new();
+    for (index, output) in success.outputs.iter().enumerate() {
+        let context = output_context(LOCAL_RUN, index, &output.name);
+        let plain = sekisho_vault::open(key, &context, &output.sealed)?;
+        outputs.push(v1::CheckedOutput::decode(plain.as_slice())?);
+    }
+    Ok(LocalReport::Succeeded {
+        outputs,
+        usage: success.usage,
+        developer: success.developer.unwrap_or_default(),
+    })
+}

@@ -1,0 +1,111 @@
+//! What the frames carry. Both ends are built from this crate in one release, so this is no
+//! contract for others and has no proto file.
+
+use sekisho_proto::v1;
+use zeroize::Zeroize as _;
+
+/// How the runner shall confine itself.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Confine {
+    /// Absolute path of the data set version's folder.
+    #[prost(string, tag = "1")]
+    pub(crate) dataset: String,
+    /// Names of controls the site does without.
+    #[prost(string, repeated, tag = "2")]
+    pub(crate) lowered: Vec<String>,
+    /// Private writable memory, bytes.
+    #[prost(uint64, tag = "3")]
+    pub(crate) data_bytes: u64,
+    /// Process id of the supervisor.
+    #[prost(int32, tag = "4")]
+    pub(crate) supervisor: i32,
+}
+
+/// Everything the runner needs to know, keys included.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Job {
+    #[prost(message, optional, tag = "1")]
+    pub(crate) ticket: Option<v1::RunTicket>,
+    #[prost(string, tag = "2")]
+    pub(crate) manifest: String,
+    #[prost(bytes = "vec", tag = "3")]
+    pub(crate) component: Vec<u8>,
+    #[prost(bytes = "vec", tag = "4")]
+    pub(crate) granted_keys: Vec<u8>,
+    #[prost(bytes = "vec", tag = "5")]
+    pub(crate) output_key: Vec<u8>,
+    /// Public key of whoever sealed the data set, in hexadecimal.
+    #[prost(string, tag = "6")]
+    pub(crate) ingest_key: String,
+    #[prost(bool, tag = "7")]
+    pub(crate) dummy: bool,
+}
+
+impl Job {
+    /// Wipes what must not stay in memory.
+    pub(crate) fn wipe(&mut self) {
+        self.granted_keys.zeroize();
+        self.output_key.zeroize();
+    }
+}
+
+/// The jail is in force.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Confined {
+    #[prost(string, tag = "1")]
+    pub(crate) jail: String,
+}
+
+/// The jail cannot be entered.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Refused {
+    /// Stable code.
+    #[prost(string, tag = "1")]
+    pub(crate) code: String,
+    /// For the administrator of the host.
+    #[prost(string, tag = "2")]
+    pub(crate) reason: String,
+}
+
+/// Tenths of the rows scanned.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Progress {
+    #[prost(uint32, tag = "1")]
+    pub(crate) tenths: u32,
+}
+
+/// All outputs are sent.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Done {
+    #[prost(message, optional, tag = "1")]
+    pub(crate) usage: Option<v1::RunUsage>,
+    #[prost(message, optional, tag = "2")]
+    pub(crate) developer: Option<DeveloperDetail>,
+}
+
+/// The run failed.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Failed {
+    #[prost(enumeration = "v1::FailureClass", tag = "1")]
+    pub(crate) class: i32,
+    /// Stable code made by the host.
+    #[prost(string, tag = "2")]
+    pub(crate) code: String,
+    #[prost(message, optional, tag = "3")]
+    pub(crate) usage: Option<v1::RunUsage>,
+    #[prost(message, optional, tag = "4")]
+    pub(crate) developer: Option<DeveloperDetail>,
+}
+
+/// Detail for the author of a module, over dummy data only.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct DeveloperDetail {
+    #[prost(string, repeated, tag = "1")]
+    pub(crate) messages: Vec<String>,
+    #[prost(uint64, tag = "2")]
+    pub(crate) failed_patients: u64,
+    #[prost(uint64, tag = "3")]
+    pub(crate) fuel_used: u64,
+    #[prost(uint64, tag = "4")]
+    pub(crate) peak_memory_bytes: u64,
+}

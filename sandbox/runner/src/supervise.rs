@@ -1,0 +1,188 @@
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use sekisho_jail::Lowered;
+use sekisho_proto::v1;
+
+use crate::conversation::{Broken, Conversation, Said};
+use crate::process::{Heard, Runner};
+use crate::{Cancel, Developer, Failure, Outcome, RunSpec, RunnerCommand, Success};
+
+/// A jail takes milliseconds; a host that needs longer is in trouble.
+const CONFINE_WITHIN: Duration = Duration::from_secs(20);
+/// How often cancellation is looked for.
+const TICK: Duration = Duration::from_millis(50);
+
+/// Runs one job in one jailed process and waits for its end, however it comes.
+///
+/// `progress` hears tenths from 1 to 10, each once. Blocks the calling thread, which must
+/// live as long as the run: the kernel kills the runner when the thread that started it ends.
+pub fn supervise(
+    spec: &RunSpec,
+    command: &RunnerCommand,
+    progress: &mut dyn FnMut(u32),
+    cancel: &Cancel,
+) -> Outcome {
+    let started = Instant::now();
+    let mut jail = String::new();
+    let ended = attend(spec, command, &mut jail, progress, cancel);
+    // The runner's own claims about these two do not count.
+    let complete = |usage: v1::RunUsage| v1::RunUsage {
+        wall_millis: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
+        jail,
+        ..usage
+    };
+    match ended {
+        Ok(success) => Outcome::Succeeded(Success { usage: complete(success.usage), ..success }),
+        Err(Stop::Failed(failure)) => {
+            Outcome::Failed(Failure { usage: complete(failure.usage), ..*failure })
+        }
+        Err(Stop::Cancelled) => Outcome::Cancelled,
+    }
+}
+
+/// Whether this host can confine a runner, tried for real; gives the jail's record. `folder`
+/// is any folder the runner may read.
+///
+/// # Errors
+/// The failure that every run would meet, with the host's reason in `developer`.
+pub fn check_host(
+    command: &RunnerCommand,
+    folder: &Path,
+    lowered: &Lowered,
+) -> Result<String, Box<Failure>> {
+    const SOME_MEMORY: u64 = 256 << 20;
+    let confined = Runner::start(command, folder, SOME_MEMORY, lowered)
+        .map_err(Stop::environment)
+        .and_then(|runner| Session::new(runner, Conversation::new(0, false)).confined());
+    match confined {
+        Ok(jail) => Ok(jail),
+        Err(Stop::Failed(failure)) => Err(failure),
+        Err(Stop::Cancelled) => {
+            Err(failure(v1::FailureClass::Environment, "runner.cancelled").into())
+        }
+    }
+}
+
+/// Why a run gave no outputs.
+enum Stop {
+    Cancelled,
+    Failed(Box<Failure>),
+}
+
+impl Stop {
+    fn environment(code: &str) -> Self {
+        Self::Failed(failure(v1::FailureClass::Environment, code).into())
+    }
+}
+
+impl From<Broken> for Stop {
+    fn from(broken: Broken) -> Self {
+        Self::Failed(failure(v1::FailureClass::ContractViolation, broken.code()).into())
+    }
+}
+
+fn failure(class: v1::FailureClass, code: &str) -> Failure {
+    Failure { class, code: code.to_owned(), usage: v1::RunUsage::default(), developer: None }
+}
+
+/// Listens until the runner has said its last word, and sees it off.
+fn attend(
+    spec: &RunSpec,
+    command: &RunnerCommand,
+    jail: &mut String,
+    progress: &mut dyn FnMut(u32),
+    cancel: &Cancel,
+) -> Result<Success, Stop> {
+    let runner = Runner::start(command, &spec.dataset, spec.data_bytes(), &spec.lowered)
+        .map_err(Stop::environment)?;
+    let conversation = Conversation::new(spec.sealed_bytes(), spec.dummy);
+    let mut session = Session::new(runner, conversation);
+    // Keys and code wait for the jail.
+    *jail = session.confined()?;
+    session.runner.send_job(spec);
+    let deadline = Instant::now() + spec.kill_after();
+    let late = || failure(v1::FailureClass::LimitExceeded, "runner.wall_clock");
+    let mut outputs = Vec::new();
+    loop {
+        match session.next(deadline, cancel, late)? {
+            Said::Progress(tenths) => progress(tenths),
+            Said::Output(output) => outputs.push(output),
+            Said::Done { usage, developer } => {
+                session.runner.leave();
+                return Ok(Success { outputs, usage, developer });
+            }
+            Said::Failed(failure) => {
+                session.runner.leave();
+                return Err(Stop::Failed(failure.into()));
+            }
+            Said::Confined(_) | Said::Refused { .. } => return Err(Broken::OutOfTurn.into()),
+        }
+    }
+}
+
+/// A runner and what it has said so far. Dropping it ends the process.
+struct Session {
+    runner: Runner,
+    conversation: Conversation,
+}
+
+impl Session {
+    fn new(runner: Runner, conversation: Conversation) -> Self {
+        Self { runner, conversation }
+    }
+
+    /// Waits for the record of the jail.
+    fn confined(&mut self) -> Result<String, Stop> {
+        let deadline = Instant::now() + CONFINE_WITHIN;
+        let late = || failure(v1::FailureClass::Environment, "runner.not_confined_in_time");
+        match self.next(deadline, &Cancel::new(), late)? {
+            Said::Confined(jail) => Ok(jail),
+            Said::Refused { code, reason } => Err(Stop::Failed(Box::new(Failure {
+                // The host's own words about itself, before any data was opened.
+                developer: Some(Developer { messages: vec![reason], ..Developer::default() }),
+                ..failure(v1::FailureClass::Environment, &code)
+            }))),
+            _ => Err(Broken::OutOfTurn.into()),
+        }
+    }
+
+    fn next(
+        &mut self,
+        deadline: Instant,
+        cancel: &Cancel,
+        late: impl Fn() -> Failure,
+    ) -> Result<Said, Stop> {
+        loop {
+            if let Some(said) = self.conversation.next()? {
+                return Ok(said);
+            }
+            if cancel.is_cancelled() {
+                return Err(Stop::Cancelled);
+            }
+            if Instant::now() >= deadline {
+                return Err(Stop::Failed(late().into()));
+            }
+            let heard = self.runner.read(TICK);
+            match heard.map_err(|_| Stop::environment("runner.pipe"))? {
+                Heard::Nothing => {}
+                Heard::Bytes(bytes) => self.conversation.push(bytes),
+                Heard::End => return Err(Stop::Failed(self.died().into())),
+            }
+        }
+    }
+
+    /// Why the pipe closed before the last word.
+    fn died(&mut self) -> Failure {
+        const SIGSYS: i32 = 31;
+        match self.runner.end().and_then(|status| status.signal()) {
+            // Only code that is not ours asks for a call that ours never makes.
+            Some(SIGSYS) => {
+                failure(v1::FailureClass::ContractViolation, "runner.refused_system_call")
+            }
+            Some(_) => failure(v1::FailureClass::Environment, "runner.killed"),
+            None => failure(v1::FailureClass::Environment, "runner.gone"),
+        }
+    }
+}

@@ -1,0 +1,52 @@
+use sekisho_dataset::DatasetError;
+use sekisho_vault::VaultError;
+
+/// Why a leased run is not started. The gateway hears only that the environment failed.
+#[derive(Debug, thiserror::Error)]
+pub enum Refusal {
+    /// The ticket's signature is not the gateway's.
+    #[error("the ticket's signature does not fit")]
+    Signature,
+    /// The lease or ticket lacks a part, or cannot be read.
+    #[error("the lease cannot be read: {0}")]
+    Unreadable(&'static str),
+    /// The ticket's life is over.
+    #[error("the ticket has expired")]
+    Expired,
+    /// The ticket is from the future: a clock is wrong.
+    #[error("the ticket was issued in the future")]
+    NotYet,
+    /// The sealed module does not open.
+    #[error("the sealed module does not open")]
+    Module(#[source] VaultError),
+    /// The module is not the one the ticket names.
+    #[error("the module's SHA-256 is not the ticket's")]
+    ModuleHash,
+    /// The manifest is not the one the ticket names.
+    #[error("the manifest's SHA-256 is not the ticket's")]
+    ManifestHash,
+    /// The data set or version is no plain name.
+    #[error("the ticket names no data set version")]
+    DatasetName,
+    /// The data set version or a granted key cannot be opened.
+    #[error("the data set cannot be opened")]
+    Dataset(#[from] DatasetError),
+}
+
+impl Refusal {
+    /// Stable code for the log.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Signature => "ticket.signature",
+            Self::Unreadable(_) => "ticket.unreadable",
+            Self::Expired => "ticket.expired",
+            Self::NotYet => "ticket.not_yet",
+            Self::Module(_) => "module.sealed",
+            Self::ModuleHash => "module.hash",
+            Self::ManifestHash => "manifest.hash",
+            Self::DatasetName => "dataset.name",
+            Self::Dataset(error) => error.code(),
+        }
+    }
+}
