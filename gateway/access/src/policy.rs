@@ -64,10 +64,11 @@ impl PolicyEngine {
         fresh_assertion: bool,
     ) -> Verdict {
         self.ask(caller, action, resource, fresh_assertion).unwrap_or_else(|error| {
+            tracing::error!(%error, action, "a policy erred, which denies");
             let rule = RuleCited {
-                policy: format!("error: {error}"),
+                policy: "policy_error".to_owned(),
                 rule: "AU-3".to_owned(),
-                clause: "policy_error".to_owned(),
+                clause: "least_privilege".to_owned(),
             };
             Verdict { allowed: false, rules: vec![rule] }
         })
