@@ -13,8 +13,21 @@
 //!
 //! Must never depend on: the gateway, the network, files other than through [`Source`].
 
+mod aggregate;
+mod bindings;
+mod cohort;
+mod columns;
+mod failure;
 mod job;
+mod limits;
+mod merge;
+mod per_patient;
+mod run;
+mod sandbox;
+mod scan;
 mod source;
+mod view;
 
 pub use job::{Developer, Job, ProgressSink, RunFailure, RunReport};
+pub use run::run;
 pub use source::{Batches, Source, SourceColumn, SourceError};

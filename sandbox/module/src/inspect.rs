@@ -1,4 +1,4 @@
-use wasmparser::{Parser, Payload, Validator, WasmFeatures};
+use wasmparser::{ComponentTypeRef, Parser, Payload, TypeBounds, Validator, WasmFeatures};
 
 use crate::error::Refusal;
 use crate::manifest::World;
@@ -153,8 +153,11 @@ fn walk(bytes: &[u8]) -> Result<Seen, Refusal> {
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::ComponentImportSection(imports) if depth == 1 => {
                 for import in imports {
-                    let name = import.map_err(invalid)?.name.name;
-                    seen.report.imports.push(name.to_owned());
+                    let import = import.map_err(invalid)?;
+                    // A type said to equal another one is a name and gives the guest nothing.
+                    if !matches!(import.ty, ComponentTypeRef::Type(TypeBounds::Eq(_))) {
+                        seen.report.imports.push(import.name.name.to_owned());
+                    }
                 }
             }
             Payload::ComponentExportSection(exports) if depth == 1 => {
@@ -228,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn cr_2_every_wasi_import_is_named() {
+    fn every_wasi_import_is_named() {
         let wat = r#"(component
             (import "wasi:clocks/wall-clock@0.2.0" (instance))
             (import "sekisho:analysis/data@0.1.0" (instance))
@@ -243,6 +246,14 @@ mod tests {
     fn the_per_patient_world_offers_no_functions() {
         let wat = r#"(component (import "sekisho:analysis/data@0.1.0" (instance)))"#;
         assert_eq!(refusal(wat, World::PerPatient).code(), "import_not_allowed");
+    }
+
+    #[test]
+    fn names_of_types_are_no_imports_but_abstract_resources_are() {
+        let named = r#"(component (type $t u32) (import "table" (type (eq $t))))"#;
+        assert_eq!(refusal(named, World::PerPatient).code(), "export_missing");
+        let resource = r#"(component (import "table" (type (sub resource))))"#;
+        assert_eq!(refusal(resource, World::PerPatient).code(), "import_not_allowed");
     }
 
     #[test]

@@ -1,0 +1,198 @@
+use sekisho_proto::v1::cell::Value;
+use sekisho_proto::v1::{
+    Cell, ColumnRole, HistogramSeries, ShortText, Suppression, SurvivalCurve, SurvivalGroup,
+    SurvivalStep, Table, TableColumn, TableRow,
+};
+
+use super::*;
+
+fn verified(patients: u64) -> Evidence {
+    Evidence { host_verified: true, patients, ..Evidence::default() }
+}
+
+fn output(body: Body) -> Output {
+    Output { name: "o".into(), title: "O".into(), body: Some(body) }
+}
+
+fn found(output: &Output, evidence: &Evidence) -> Vec<(String, String)> {
+    checks(output, evidence, 10).into_iter().map(|f| (f.code, f.location)).collect()
+}
+
+fn hidden() -> Value {
+    Value::Suppressed(Suppression::MinCell.into())
+}
+
+/// Key column `sex`, patient count, mean.
+fn table(rows: &[(&str, Option<Value>, Option<Value>)]) -> Output {
+    let column = |name: &str, role: ColumnRole| TableColumn {
+        name: name.into(),
+        unit: String::new(),
+        role: role.into(),
+    };
+    let cell = |value: Option<Value>| Cell { value };
+    let rows = rows.iter().map(|(key, n, mean)| TableRow {
+        cells: vec![cell(Some(Value::Label((*key).into()))), cell(n.clone()), cell(mean.clone())],
+    });
+    output(Body::Table(Table {
+        columns: vec![
+            column("sex", ColumnRole::Key),
+            column("patients", ColumnRole::PatientCount),
+            column("mean", ColumnRole::Statistic),
+        ],
+        rows: rows.collect(),
+    }))
+}
+
+fn n(count: i64) -> Option<Value> {
+    Some(Value::Count(count))
+}
+
+fn x(number: f64) -> Option<Value> {
+    Some(Value::Number(number))
+}
+
+#[test]
+fn ou_1_cells_are_judged_by_distinct_patients() {
+    type Row = (&'static str, Option<Value>, Option<Value>);
+    let cases: [(Row, &[&str]); 9] = [
+        (("a", n(10), x(6.1)), &[]),
+        (("a", n(9), x(6.1)), &["small_cell", "small_statistic"]),
+        (("a", n(1), None), &["small_cell"]),
+        (("a", n(0), None), &["zero_cell"]),
+        (("a", None, None), &[]),
+        (("a", Some(hidden()), Some(hidden())), &[]),
+        (("a", Some(hidden()), x(6.1)), &["statistic_without_patients"]),
+        (("a", n(0), x(6.1)), &["zero_cell", "statistic_without_patients"]),
+        (("a", n(50), x(6.12345)), &["excess_precision"]),
+    ];
+    for (row, expected) in cases {
+        let codes: Vec<String> = found(&table(std::slice::from_ref(&row)), &verified(100))
+            .into_iter()
+            .map(|(code, _)| code)
+            .collect();
+        assert_eq!(codes, expected, "{row:?}");
+    }
+}
+
+#[test]
+fn locations_name_row_and_column() {
+    let rows = [("a", n(20), None), ("b", n(3), None)];
+    let expected = [("small_cell".to_owned(), "row 2, column patients".to_owned())];
+    assert_eq!(found(&table(&rows), &verified(100)), expected);
+}
+
+#[test]
+fn one_withheld_row_beside_a_total_can_be_derived() {
+    let rows = [("a", n(20), None), ("b", Some(hidden()), None), ("total", n(25), None)];
+    let codes = found(&table(&rows), &verified(25));
+    assert!(codes.contains(&("differencing".into(), "row 2".into())), "{codes:?}");
+}
+
+#[test]
+fn a_total_minus_a_row_may_be_small() {
+    let rows = [
+        ("a", n(95), None),
+        ("b", Some(hidden()), None),
+        ("c", Some(hidden()), None),
+        ("全体", n(100), None),
+    ];
+    let codes = found(&table(&rows), &verified(100));
+    assert_eq!(codes, [("differencing".into(), "row 1 against the total".into())]);
+}
+
+#[test]
+fn one_withheld_row_without_a_total_is_a_warning() {
+    let rows = [("a", n(20), None), ("b", Some(hidden()), None)];
+    let codes = found(&table(&rows), &verified(25));
+    assert_eq!(codes, [("single_withheld".into(), "row 2".into())]);
+    let two = [("a", n(20), None), ("b", Some(hidden()), None), ("c", Some(hidden()), None)];
+    assert_eq!(found(&table(&two), &verified(25)), []);
+}
+
+#[test]
+fn a_table_without_patient_counts_is_flagged() {
+    let Some(Body::Table(mut body)) = table(&[("a", n(3), None)]).body else { panic!() };
+    body.columns[1].role = ColumnRole::Count.into();
+    let codes = found(&output(Body::Table(body)), &verified(100));
+    let codes: Vec<&str> = codes.iter().map(|(code, _)| code.as_str()).collect();
+    assert_eq!(codes, ["no_patient_count", "small_count"]);
+}
+
+#[test]
+fn claims_of_a_cohort_module_are_marked() {
+    let evidence = Evidence { patients: 100, ..Evidence::default() };
+    let codes = found(&table(&[("a", n(20), None)]), &evidence);
+    assert_eq!(codes, [("not_host_verified".into(), "the whole output".into())]);
+}
+
+#[test]
+fn too_few_patients_in_all_block_the_output() {
+    let codes = found(&table(&[]), &verified(4));
+    assert_eq!(codes[0].0, "few_patients");
+}
+
+#[test]
+fn histogram_bins_are_cells() {
+    let series = HistogramSeries { key: vec![], patients: vec![12, 3, 0], below: 0, above: 2 };
+    let body = Histogram { unit: String::new(), edges: vec![0.0; 4], series: vec![series] };
+    let codes = found(&output(Body::Histogram(body)), &verified(17));
+    let expected = [
+        ("small_cell", "series 1, bin 2"),
+        ("zero_cell", "series 1, bin 3"),
+        ("small_cell", "series 1, above"),
+    ];
+    assert_eq!(codes, expected.map(|(c, l)| (c.to_owned(), l.to_owned())));
+}
+
+#[test]
+fn survival_groups_and_steps_are_cells() {
+    let step = |events| SurvivalStep { events, ..SurvivalStep::default() };
+    let group = |patients, events, steps| SurvivalGroup {
+        patients,
+        events,
+        median: Some(5.0),
+        steps,
+        ..SurvivalGroup::default()
+    };
+    let curve = SurvivalCurve {
+        groups: vec![
+            group(100, 30, vec![step(10), step(20)]),
+            group(9, 2, vec![]),
+            group(40, 8, vec![step(8)]),
+        ],
+        ..SurvivalCurve::default()
+    };
+    let codes = found(&output(Body::Survival(curve)), &verified(149));
+    let expected =
+        [("small_cell", "group 2"), ("few_events", "group 3"), ("small_step", "group 3, step 1")];
+    assert_eq!(codes, expected.map(|(c, l)| (c.to_owned(), l.to_owned())));
+}
+
+#[test]
+fn text_is_always_read_by_a_person() {
+    let codes = found(&output(Body::Text(ShortText { text: "fine".into() })), &verified(100));
+    assert_eq!(codes[0].0, "text_output");
+}
+
+#[test]
+fn a_flood_of_one_finding_is_cut() {
+    let rows: Vec<_> = (0..200).map(|_| ("a", n(1), None)).collect();
+    let found = checks(&table(&rows), &verified(200), 10);
+    assert_eq!(found.len(), 51);
+    assert_eq!(found[50].location, "and more of the same");
+}
+
+#[test]
+fn findings_never_repeat_the_value() {
+    let rows = [("a", n(7), x(7.77)), ("b", n(20), None)];
+    for finding in checks(&table(&rows), &verified(100), 10) {
+        assert!(!finding.location.contains('7') && !finding.advice.contains('7'));
+    }
+}
+
+#[test]
+fn codes_are_unique() {
+    for (at, rule) in RULES.iter().enumerate() {
+        assert!(RULES.iter().skip(at + 1).all(|other| other.code != rule.code));
+    }
+}

@@ -1,0 +1,228 @@
+//! The host's own aggregation of contributions: every patient count in what comes out was
+//! counted here.
+//!
+//! Sums are kept in scaled integers and survival times are sorted, so results do not depend
+//! on the order in which patients come.
+
+mod cells;
+mod output;
+mod survival;
+
+use sekisho_module::{Aggregate, AggregateKind, Contributed, Manifest, OutputBody, OutputSpec};
+use sekisho_proto::v1;
+
+use crate::bindings::types::Contribution;
+use cells::{BinCell, SumCell};
+pub(crate) use output::round;
+use survival::Observation;
+
+/// All outputs of a per-patient run.
+pub(crate) struct Aggregates(Vec<Aggregation>);
+
+/// Why a patient's answer is not taken; for the developer over dummy data.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Malformed {
+    #[error("output {0} is not declared")]
+    UnknownOutput(u32),
+    #[error("output {0}: the keys are outside the declared domain")]
+    Keys(String),
+    #[error("output {0}: another number of values than its kind takes")]
+    Arity(String),
+    #[error("output {0}: time must be finite and not negative, event 0 or 1")]
+    Event(String),
+    #[error("output {0}: more contributions than max_contributions")]
+    TooMany(String),
+    #[error("output {0}: two contributions to the same cell")]
+    Twice(String),
+}
+
+impl Aggregates {
+    pub(crate) fn new(manifest: &Manifest) -> Self {
+        let made = manifest.outputs.iter().filter_map(|output| match &output.body {
+            OutputBody::Aggregate(spec) => Some(Aggregation::new(output, spec)),
+            _ => None,
+        });
+        Self(made.collect())
+    }
+
+    /// Takes one patient's answer as a whole, or nothing of it.
+    pub(crate) fn accept(&mut self, answer: &[Contribution]) -> Result<(), Malformed> {
+        let mut placed: Vec<Vec<Placed>> = vec![Vec::new(); self.0.len()];
+        for contribution in answer {
+            let at = contribution.output as usize;
+            let (Some(aggregation), Some(places)) = (self.0.get(at), placed.get_mut(at)) else {
+                return Err(Malformed::UnknownOutput(contribution.output));
+            };
+            aggregation.place(&contribution.keys, &contribution.values, places)?;
+        }
+        for (aggregation, places) in self.0.iter().zip(&placed) {
+            if places.len() > aggregation.spec.max_contributions as usize {
+                return Err(Malformed::TooMany(aggregation.name.clone()));
+            }
+        }
+        for (aggregation, places) in self.0.iter_mut().zip(&placed) {
+            aggregation.add(places);
+        }
+        Ok(())
+    }
+
+    /// What stands in for a patient whose call failed: the declared defaults.
+    pub(crate) fn accept_default(&mut self) {
+        for aggregation in &mut self.0 {
+            let Some(Contributed { keys, values }) = aggregation.spec.default.clone() else {
+                continue;
+            };
+            let mut places = Vec::new();
+            // The manifest checked the default against keys and arity.
+            if aggregation.place(&keys, &values, &mut places).is_ok() {
+                aggregation.add(&places);
+            }
+        }
+    }
+
+    /// Publishes, with evidence, in declared order.
+    pub(crate) fn finish(self, min_cell: u32) -> Vec<(v1::Output, v1::Evidence)> {
+        self.0.into_iter().map(|aggregation| aggregation.finish(min_cell)).collect()
+    }
+}
+
+struct Aggregation {
+    name: String,
+    title: String,
+    spec: Aggregate,
+    state: State,
+    /// Distinct patients who contributed to any cell.
+    patients: u64,
+}
+
+enum State {
+    Count(Vec<u64>),
+    Sum(Vec<SumCell>),
+    Histogram(Vec<BinCell>),
+    Survival(Vec<Vec<Observation>>),
+}
+
+/// A valid contribution, ready to be added.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Placed {
+    cell: usize,
+    amount: Amount,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Amount {
+    One,
+    Value(f64),
+    Bin(usize),
+    Observed(Observation),
+}
+
+impl Aggregation {
+    fn new(output: &OutputSpec, spec: &Aggregate) -> Self {
+        let cells = spec.cells();
+        let state = match &spec.kind {
+            AggregateKind::Count => State::Count(vec![0; cells]),
+            AggregateKind::Sum { low, high, .. } => {
+                State::Sum(vec![SumCell::new(*low, *high); cells])
+            }
+            AggregateKind::Histogram { edges, .. } => {
+                State::Histogram(vec![BinCell::new(edges.len() + 1); cells])
+            }
+            AggregateKind::Survival { .. } => State::Survival(vec![Vec::new(); cells]),
+        };
+        Self {
+            name: output.name.clone(),
+            title: output.title.clone(),
+            spec: spec.clone(),
+            state,
+            patients: 0,
+        }
+    }
+
+    /// Checks one contribution. A value that is not a number is a missing value: it adds
+    /// nothing. The same patient twice in one cell (or bin) of a count counts once.
+    fn place(&self, keys: &[u32], values: &[f64], to: &mut Vec<Placed>) -> Result<(), Malformed> {
+        let cell = self.cell(keys).ok_or_else(|| Malformed::Keys(self.name.clone()))?;
+        let amount = match (&self.spec.kind, values) {
+            (AggregateKind::Count, []) => Amount::One,
+            (AggregateKind::Sum { .. } | AggregateKind::Histogram { .. }, [value])
+                if value.is_nan() =>
+            {
+                return Ok(());
+            }
+            (AggregateKind::Survival { .. }, [time, _]) if time.is_nan() => return Ok(()),
+            (AggregateKind::Sum { low, high, .. }, [value]) => {
+                Amount::Value(value.clamp(*low, *high))
+            }
+            (AggregateKind::Histogram { edges, .. }, [value]) => {
+                Amount::Bin(edges.partition_point(|edge| edge <= value))
+            }
+            (AggregateKind::Survival { .. }, [time, event]) => Amount::Observed(
+                Observation::new(*time, *event)
+                    .ok_or_else(|| Malformed::Event(self.name.clone()))?,
+            ),
+            _ => return Err(Malformed::Arity(self.name.clone())),
+        };
+        let idempotent = matches!(amount, Amount::One | Amount::Bin(_));
+        let placed = Placed { cell, amount };
+        if idempotent && to.contains(&placed) {
+            return Ok(());
+        }
+        if !idempotent && to.iter().any(|other| other.cell == cell) {
+            return Err(Malformed::Twice(self.name.clone()));
+        }
+        to.push(placed);
+        Ok(())
+    }
+
+    /// Position of a cell, keys in row-major order.
+    fn cell(&self, keys: &[u32]) -> Option<usize> {
+        if keys.len() != self.spec.keys.len() {
+            return None;
+        }
+        self.spec.keys.iter().zip(keys).try_fold(0_usize, |cell, (key, &position)| {
+            let size = key.labels().len();
+            let position = position as usize;
+            (position < size).then(|| cell * size + position)
+        })
+    }
+
+    /// Adds one patient's contributions.
+    fn add(&mut self, places: &[Placed]) {
+        if !places.is_empty() {
+            self.patients += 1;
+        }
+        let mut seen: Vec<usize> = Vec::new();
+        for Placed { cell, amount } in places {
+            let first = !seen.contains(cell);
+            seen.push(*cell);
+            match (&mut self.state, amount) {
+                (State::Count(cells), Amount::One) => {
+                    if let Some(count) = cells.get_mut(*cell) {
+                        *count += 1;
+                    }
+                }
+                (State::Sum(cells), Amount::Value(value)) => {
+                    if let Some(sum) = cells.get_mut(*cell) {
+                        sum.add(*value);
+                    }
+                }
+                (State::Histogram(cells), Amount::Bin(bin)) => {
+                    if let Some(bins) = cells.get_mut(*cell) {
+                        bins.add(*bin, first);
+                    }
+                }
+                (State::Survival(groups), Amount::Observed(observation)) => {
+                    if let Some(group) = groups.get_mut(*cell) {
+                        group.push(*observation);
+                    }
+                }
+                // `place` pairs each state with its own kind of amount.
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

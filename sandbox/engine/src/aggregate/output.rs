@@ -1,0 +1,177 @@
+//! Typed outputs from the host's aggregates.
+
+use sekisho_module::AggregateKind;
+use sekisho_proto::v1::cell::Value;
+use sekisho_proto::v1::output::Body;
+use sekisho_proto::v1::{
+    Cell, ColumnRole, Evidence, Histogram, HistogramSeries, Output, Suppression, SurvivalCurve,
+    Table, TableColumn, TableRow,
+};
+
+use super::cells::{BinCell, SumCell};
+use super::survival::{self, Observation};
+use super::{Aggregation, State};
+
+/// Significant decimal digits of published statistics: more would let single values be
+/// recovered from sums.
+const DIGITS: usize = 6;
+
+/// A number as it is published.
+pub(crate) fn round(value: f64) -> f64 {
+    // Printing and reading is exact about decimal digits, unlike scaling by powers of ten.
+    format!("{value:.*e}", DIGITS - 1).parse().unwrap_or(value)
+}
+
+impl Aggregation {
+    pub(super) fn finish(self, min_cell: u32) -> (Output, Evidence) {
+        let keys = self.keys();
+        let names: Vec<String> = self.spec.keys.iter().map(|k| k.name.clone()).collect();
+        let small = Small { hide: self.spec.suppress_small, min_cell };
+        let (body, cell_patients) = match (self.state, &self.spec.kind) {
+            (State::Count(cells), _) => counts(&names, keys, &cells, small),
+            (State::Sum(cells), AggregateKind::Sum { unit, .. }) => {
+                sums(&names, unit, keys, &cells, small)
+            }
+            (State::Histogram(cells), AggregateKind::Histogram { unit, edges }) => {
+                histogram(unit, edges, keys, cells)
+            }
+            (State::Survival(groups), AggregateKind::Survival { time_unit }) => {
+                curves(names, time_unit, keys, groups, min_cell)
+            }
+            // `Aggregation::new` pairs each state with its own kind.
+            _ => (Body::Table(Table::default()), Vec::new()),
+        };
+        let output = Output { name: self.name, title: self.title, body: Some(body) };
+        let evidence =
+            Evidence { host_verified: true, patients: self.patients, cell_patients, rows_read: 0 };
+        (output, evidence)
+    }
+
+    /// Labels of every cell, in row-major order.
+    fn keys(&self) -> Vec<Vec<String>> {
+        self.spec.keys.iter().fold(vec![Vec::new()], |cells, key| {
+            let extend = |cell: &Vec<String>, label: &String| {
+                let mut longer = cell.clone();
+                longer.push(label.clone());
+                longer
+            };
+            cells.iter().flat_map(|c| key.labels().iter().map(move |l| extend(c, l))).collect()
+        })
+    }
+}
+
+/// Whether and below which count rows are withheld.
+#[derive(Clone, Copy)]
+struct Small {
+    hide: bool,
+    min_cell: u32,
+}
+
+impl Small {
+    /// Nobody is not a small cell: a true zero stays and is weighed by the reviewer.
+    fn hides(self, patients: u64) -> bool {
+        self.hide && patients > 0 && patients < u64::from(self.min_cell)
+    }
+}
+
+fn counts(
+    names: &[String],
+    keys: Vec<Vec<String>>,
+    cells: &[u64],
+    small: Small,
+) -> (Body, Vec<u64>) {
+    let mut columns = key_columns(names);
+    columns.push(column("patients", "", ColumnRole::PatientCount));
+    let rows = keys.into_iter().zip(cells).map(|(key, &n)| row(key, vec![patients(n, small)]));
+    (Body::Table(Table { columns, rows: rows.collect() }), cells.to_vec())
+}
+
+fn sums(
+    names: &[String],
+    unit: &str,
+    keys: Vec<Vec<String>>,
+    cells: &[SumCell],
+    small: Small,
+) -> (Body, Vec<u64>) {
+    let mut columns = key_columns(names);
+    columns.push(column("patients", "", ColumnRole::PatientCount));
+    for name in ["sum", "mean", "sd"] {
+        columns.push(column(name, unit, ColumnRole::Statistic));
+    }
+    let rows = keys.into_iter().zip(cells).map(|(key, cell)| {
+        let moments = cell.moments();
+        let statistics =
+            [moments.map(|m| m.sum), moments.map(|m| m.mean), moments.and_then(|m| m.deviation)];
+        let mut values = vec![patients(cell.patients, small)];
+        values.extend(statistics.map(|value| match value {
+            Some(_) if small.hides(cell.patients) => withheld(),
+            Some(value) => Cell { value: Some(Value::Number(round(value))) },
+            None => Cell { value: None },
+        }));
+        row(key, values)
+    });
+    let rows = rows.collect();
+    (Body::Table(Table { columns, rows }), cells.iter().map(|c| c.patients).collect())
+}
+
+fn histogram(
+    unit: &str,
+    edges: &[f64],
+    keys: Vec<Vec<String>>,
+    cells: Vec<BinCell>,
+) -> (Body, Vec<u64>) {
+    let evidence = cells.iter().map(|c| c.patients).collect();
+    let series = keys.into_iter().zip(cells).map(|(key, mut cell)| {
+        let above = cell.bins.pop().unwrap_or(0);
+        let mut inside = cell.bins.into_iter();
+        let below = inside.next().unwrap_or(0);
+        HistogramSeries { key, patients: inside.collect(), below, above }
+    });
+    let series = series.collect();
+    (Body::Histogram(Histogram { unit: unit.to_owned(), edges: edges.to_vec(), series }), evidence)
+}
+
+fn curves(
+    key_names: Vec<String>,
+    time_unit: &str,
+    keys: Vec<Vec<String>>,
+    groups: Vec<Vec<Observation>>,
+    min_cell: u32,
+) -> (Body, Vec<u64>) {
+    let evidence = groups.iter().map(|g| g.len() as u64).collect();
+    let groups = keys.into_iter().zip(groups);
+    let groups = groups.map(|(key, group)| survival::estimate(group, key, min_cell)).collect();
+    let curve = SurvivalCurve {
+        time_unit: time_unit.to_owned(),
+        key_names,
+        groups,
+        events_per_step: min_cell,
+    };
+    (Body::Survival(curve), evidence)
+}
+
+fn key_columns(names: &[String]) -> Vec<TableColumn> {
+    names.iter().map(|name| column(name, "", ColumnRole::Key)).collect()
+}
+
+fn column(name: &str, unit: &str, role: ColumnRole) -> TableColumn {
+    TableColumn { name: name.to_owned(), unit: unit.to_owned(), role: role.into() }
+}
+
+fn row(key: Vec<String>, values: Vec<Cell>) -> TableRow {
+    let mut cells: Vec<Cell> =
+        key.into_iter().map(|label| Cell { value: Some(Value::Label(label)) }).collect();
+    cells.extend(values);
+    TableRow { cells }
+}
+
+fn patients(count: u64, small: Small) -> Cell {
+    if small.hides(count) {
+        return withheld();
+    }
+    Cell { value: Some(Value::Count(i64::try_from(count).unwrap_or(i64::MAX))) }
+}
+
+fn withheld() -> Cell {
+    Cell { value: Some(Value::Suppressed(Suppression::MinCell.into())) }
+}

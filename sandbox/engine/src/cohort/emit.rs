@@ -1,0 +1,212 @@
+//! Checks what a cohort guest emits against the manifest and makes the typed outputs.
+
+use sekisho_module::{HistogramSpec, KeyDomain, KeySpec, OutputBody, TableRole, TableSpec};
+use sekisho_proto::v1::cell::Value;
+use sekisho_proto::v1::output::Body;
+use sekisho_proto::v1::{
+    Cell, ColumnRole, Evidence, Histogram, HistogramSeries, Output, ShortText, Suppression, Table,
+    TableColumn, TableRow,
+};
+
+use crate::aggregate::round;
+use crate::bindings::cohort::sekisho::analysis::outputs as guest;
+use crate::failure::Failed;
+use crate::run::{Made, Prepared};
+
+const MOST_TEXT_CHARACTERS: usize = 1000;
+
+/// The outputs so far, in declared order.
+pub(super) struct Emitted {
+    bodies: Vec<Option<Output>>,
+    cells_left: u64,
+}
+
+impl Emitted {
+    pub(super) fn new(run: &Prepared) -> Self {
+        Self {
+            bodies: vec![None; run.manifest.outputs.len()],
+            cells_left: u64::from(run.limits.output_cells),
+        }
+    }
+
+    /// Every declared output must have been emitted.
+    pub(super) fn finish(self, patients: u64, rows_read: u64) -> Result<Vec<Made>, Failed> {
+        let evidence =
+            Evidence { host_verified: false, patients, cell_patients: vec![], rows_read };
+        let made = self.bodies.into_iter().enumerate().map(|(at, output)| match output {
+            Some(output) => Ok(Made { output, evidence: evidence.clone() }),
+            None => {
+                Err(Failed::contract("output_missing", format!("output {at} was never emitted")))
+            }
+        });
+        made.collect()
+    }
+
+    pub(super) fn table(
+        &mut self,
+        run: &mut Prepared,
+        output: u32,
+        rows: Vec<Vec<guest::Cell>>,
+    ) -> Result<(), Failed> {
+        let Some(OutputBody::Table(spec)) = body(run, output) else {
+            return Err(another_kind(output, "table"));
+        };
+        let cells: usize = rows.iter().map(Vec::len).sum();
+        self.spend(cells)?;
+        let labels = labels(
+            run,
+            spec.columns.iter().map(|c| match &c.role {
+                TableRole::Key(domain) => Some(domain.clone()),
+                _ => None,
+            }),
+        )?;
+        let rows = rows.into_iter().map(|row| table_row(&spec, &labels, row));
+        let rows = rows.collect::<Result<Vec<_>, Failed>>()?;
+        let columns = spec.columns.iter().map(|column| TableColumn {
+            name: column.name.clone(),
+            unit: column.unit.clone(),
+            role: role(&column.role).into(),
+        });
+        let table = Table { columns: columns.collect(), rows };
+        self.keep(run, output, Body::Table(table))
+    }
+
+    pub(super) fn histogram(
+        &mut self,
+        run: &mut Prepared,
+        output: u32,
+        series: Vec<guest::Series>,
+    ) -> Result<(), Failed> {
+        let Some(OutputBody::Histogram(HistogramSpec { unit, edges, keys })) = body(run, output)
+        else {
+            return Err(another_kind(output, "histogram"));
+        };
+        self.spend(series.len().saturating_mul(edges.len() + 1))?;
+        let labels = labels(run, keys.iter().map(|k: &KeySpec| Some(k.domain.clone())))?;
+        let series = series.into_iter().map(|one| {
+            if one.keys.len() != keys.len() || one.patients.len() + 1 != edges.len() {
+                return Err(Failed::contract("arity", "a series has other keys or bins"));
+            }
+            let key = one.keys.iter().zip(&labels).map(|(&at, domain)| label(domain, at));
+            Ok(HistogramSeries {
+                key: key.collect::<Result<_, Failed>>()?,
+                patients: one.patients,
+                below: one.below,
+                above: one.above,
+            })
+        });
+        let series = series.collect::<Result<Vec<_>, Failed>>()?;
+        self.keep(run, output, Body::Histogram(Histogram { unit, edges, series }))
+    }
+
+    pub(super) fn text(&mut self, run: &Prepared, output: u32, text: String) -> Result<(), Failed> {
+        if !matches!(body(run, output), Some(OutputBody::Text)) {
+            return Err(another_kind(output, "text"));
+        }
+        if text.chars().count() > MOST_TEXT_CHARACTERS {
+            return Err(Failed::limit("text_length", "a text may have 1000 characters"));
+        }
+        if text.chars().any(|c| c.is_control() && c != '\n') {
+            return Err(Failed::contract("text_control", "a text may not hold control characters"));
+        }
+        self.spend(1)?;
+        self.keep(run, output, Body::Text(ShortText { text }))
+    }
+
+    fn spend(&mut self, cells: usize) -> Result<(), Failed> {
+        match self.cells_left.checked_sub(cells as u64) {
+            Some(left) => {
+                self.cells_left = left;
+                Ok(())
+            }
+            None => Err(Failed::limit("output_cells", "the outputs have too many cells")),
+        }
+    }
+
+    fn keep(&mut self, run: &Prepared, output: u32, body: Body) -> Result<(), Failed> {
+        let at = output as usize;
+        let (Some(slot), Some(spec)) = (self.bodies.get_mut(at), run.manifest.outputs.get(at))
+        else {
+            return Err(Failed::contract("unknown_output", format!("output {output}")));
+        };
+        if slot.is_some() {
+            let message = format!("output {} was emitted twice", spec.name);
+            return Err(Failed::contract("output_twice", message));
+        }
+        let (name, title) = (spec.name.clone(), spec.title.clone());
+        *slot = Some(Output { name, title, body: Some(body) });
+        Ok(())
+    }
+}
+
+fn body(run: &Prepared, output: u32) -> Option<OutputBody> {
+    run.manifest.outputs.get(output as usize).map(|spec| spec.body.clone())
+}
+
+fn another_kind(output: u32, kind: &str) -> Failed {
+    Failed::contract("output_kind", format!("output {output} is not declared as a {kind}"))
+}
+
+/// The labels of each column that has a domain.
+fn labels(
+    run: &mut Prepared,
+    domains: impl Iterator<Item = Option<KeyDomain>>,
+) -> Result<Vec<Vec<String>>, Failed> {
+    let mut all = Vec::new();
+    for domain in domains {
+        all.push(match domain {
+            None => Vec::new(),
+            Some(KeyDomain::Labels(labels)) => labels,
+            Some(KeyDomain::CodesOf { table, column }) => run.dictionary_at(table, column)?,
+        });
+    }
+    Ok(all)
+}
+
+fn label(domain: &[String], at: u32) -> Result<String, Failed> {
+    let found = domain.get(at as usize).cloned();
+    found.ok_or_else(|| Failed::contract("key_domain", format!("key {at} is outside its domain")))
+}
+
+fn table_row(
+    spec: &TableSpec,
+    labels: &[Vec<String>],
+    row: Vec<guest::Cell>,
+) -> Result<TableRow, Failed> {
+    if row.len() != spec.columns.len() {
+        let message = format!("a row has {} cells, not {}", row.len(), spec.columns.len());
+        return Err(Failed::contract("arity", message));
+    }
+    let cells = row.into_iter().zip(&spec.columns).zip(labels);
+    let cells = cells.map(|((cell, column), domain)| {
+        let wrong = || {
+            let message = format!("column {} takes another kind of cell", column.name);
+            Err(Failed::contract("cell_kind", message))
+        };
+        let value = match (cell, &column.role) {
+            (guest::Cell::Key(at), TableRole::Key(_)) => Value::Label(label(domain, at)?),
+            (_, TableRole::Key(_)) | (guest::Cell::Key(_), _) => return wrong(),
+            (guest::Cell::Missing, _) => return Ok(Cell { value: None }),
+            (guest::Cell::Suppressed, _) => Value::Suppressed(Suppression::MinCell.into()),
+            (guest::Cell::Count(n), TableRole::PatientCount | TableRole::Count) if n >= 0 => {
+                Value::Count(n)
+            }
+            (guest::Cell::Number(v), TableRole::Statistic) if v.is_finite() => {
+                Value::Number(round(v))
+            }
+            (guest::Cell::Count(n), TableRole::Statistic) => Value::Count(n),
+            _ => return wrong(),
+        };
+        Ok(Cell { value: Some(value) })
+    });
+    Ok(TableRow { cells: cells.collect::<Result<_, Failed>>()? })
+}
+
+fn role(role: &TableRole) -> ColumnRole {
+    match role {
+        TableRole::Key(_) => ColumnRole::Key,
+        TableRole::PatientCount => ColumnRole::PatientCount,
+        TableRole::Count => ColumnRole::Count,
+        TableRole::Statistic => ColumnRole::Statistic,
+    }
+}

@@ -1,0 +1,251 @@
+//! The imports of the cohort world.
+
+use std::collections::HashMap;
+use std::sync::mpsc::Sender;
+use std::time::Instant;
+
+use arrow::array::UInt64Array;
+use arrow::record_batch::RecordBatch;
+use sekisho_module::ColumnKind;
+use wasmtime::component::{Resource, ResourceTable};
+
+use super::emit::Emitted;
+use crate::bindings::cohort::sekisho::analysis::{data, outputs, parameters};
+use crate::bindings::types::{self, Column, ColumnData, Parameter};
+use crate::columns::ColumnBuffer;
+use crate::failure::Failed;
+use crate::merge::tokens;
+use crate::run::{Made, Prepared};
+use crate::sandbox::Bounds;
+use crate::scan::{BucketRows, Scan};
+use crate::view::TableView;
+
+/// Times a run may open tables.
+const MOST_OPENINGS: u32 = 64;
+/// Rows of one batch, however many the guest asks for.
+const MOST_ROWS: u32 = 65_536;
+
+/// Everything the guest's imports may touch.
+pub(crate) struct Host {
+    pub(super) bounds: Bounds,
+    pub(super) run: Prepared,
+    pub(super) scans: Vec<Scan>,
+    pub(super) resources: ResourceTable,
+    pub(super) opened: u32,
+    /// Number of each patient by token, given in order of first sight.
+    pub(super) patients: HashMap<u64, u32>,
+    pub(super) rows_read: u64,
+    pub(super) emitted: Emitted,
+    pub(super) progress: Sender<u32>,
+    /// Why an import ended the run.
+    pub(super) failed: Option<Failed>,
+}
+
+/// A pass over one table.
+#[allow(unreachable_pub, reason = "the generated bindings name it in public signatures")]
+pub struct Reader {
+    table: usize,
+    bucket: u32,
+    rows: Option<BucketRows>,
+    batch: Option<RecordBatch>,
+    at: usize,
+}
+
+impl Host {
+    pub(super) fn finish(self) -> Result<Vec<Made>, Failed> {
+        self.emitted.finish(self.patients.len() as u64, self.rows_read)
+    }
+
+    /// Ends the run: the guest sees a trap, the host remembers why.
+    fn end<T>(&mut self, result: Result<T, Failed>) -> wasmtime::Result<T> {
+        result.map_err(|failed| {
+            let trap = wasmtime::Error::msg(failed.code);
+            self.failed = Some(failed);
+            trap
+        })
+    }
+
+    fn open(&mut self, table: u32) -> Result<Reader, Failed> {
+        self.opened += 1;
+        if self.opened > MOST_OPENINGS {
+            return Err(Failed::limit("openings", format!("more than {MOST_OPENINGS} readers")));
+        }
+        let table = table as usize;
+        if table >= self.scans.len() {
+            return Err(Failed::contract(
+                "unknown_table",
+                format!("table {table} is not declared"),
+            ));
+        }
+        Ok(Reader { table, bucket: 0, rows: None, batch: None, at: 0 })
+    }
+
+    fn read(&mut self, reader: &mut Reader, most: u32) -> Result<Option<data::Batch>, Failed> {
+        if Instant::now() >= self.run.deadline {
+            return Err(Failed::limit("wall_time", "the deadline passed"));
+        }
+        let (Some(view), Some(scan)) =
+            (self.run.views.get(reader.table), self.scans.get(reader.table))
+        else {
+            return Err(Failed::contract("unknown_table", "the table is not declared"));
+        };
+        if !reader.fill(scan)? {
+            return Ok(None);
+        }
+        let Some(batch) = &reader.batch else { return Ok(None) };
+        let most = most.clamp(1, MOST_ROWS) as usize;
+        let len = most.min(batch.num_rows() - reader.at);
+        let made = make(view, batch, reader.at, len, &mut self.patients)?;
+        reader.at += len;
+        self.rows_read += len as u64;
+        if let Some(tenths) = self.run.progress() {
+            // The receiver lives as long as the guest's thread.
+            let _ = self.progress.send(tenths);
+        }
+        Ok(Some(made))
+    }
+
+    fn codes(&mut self, table: u32, column: u32) -> Result<Vec<String>, Failed> {
+        let declared = self.run.manifest.tables.get(table as usize);
+        let found = declared.and_then(|t| Some((t, t.columns.get(column as usize)?)));
+        let Some((table, column)) = found.filter(|(_, c)| c.kind == ColumnKind::Code) else {
+            let message = format!("column {column} of table {table} is no declared code column");
+            return Err(Failed::contract("unknown_dictionary", message));
+        };
+        let (table, column) = (table.name.clone(), column.name.clone());
+        self.run.dictionary(&table, &column).map(|codes| codes.to_vec())
+    }
+}
+
+impl Reader {
+    /// Makes sure that a row is at hand; false at the end of the table.
+    fn fill(&mut self, scan: &Scan) -> Result<bool, Failed> {
+        loop {
+            if self.batch.as_ref().is_some_and(|b| self.at < b.num_rows()) {
+                return Ok(true);
+            }
+            let rows = match &mut self.rows {
+                Some(rows) => rows,
+                None if self.bucket >= scan.buckets => return Ok(false),
+                none => {
+                    self.bucket += 1;
+                    none.insert(scan.bucket(self.bucket - 1)?)
+                }
+            };
+            match rows.next()? {
+                Some(batch) => {
+                    self.batch = Some(batch);
+                    self.at = 0;
+                }
+                None => {
+                    self.rows = None;
+                    self.batch = None;
+                }
+            }
+        }
+    }
+}
+
+/// Copies rows into the lists that cross, numbering the patients on the way.
+fn make(
+    view: &TableView,
+    batch: &RecordBatch,
+    start: usize,
+    len: usize,
+    patients: &mut HashMap<u64, u32>,
+) -> Result<data::Batch, Failed> {
+    let mut columns = Vec::with_capacity(view.columns.len() + 1);
+    for (column, array) in view.columns.iter().zip(batch.columns().iter().skip(1)) {
+        let mut buffer = ColumnBuffer::new(column.kind, len);
+        buffer.append(column, array, start, len)?;
+        columns.push(buffer.finish());
+    }
+    let numbers = number(tokens(batch)?, start, len, patients);
+    if let Some(at) = view.patient_at {
+        let column = Column { data: ColumnData::Patients(numbers), validity: Vec::new() };
+        columns.insert(at.min(columns.len()), column);
+    }
+    // At most 65,536 rows.
+    Ok(data::Batch { rows: u32::try_from(len).unwrap_or(u32::MAX), columns })
+}
+
+/// Tokens stay here; what crosses means nothing outside this run.
+fn number(
+    tokens: &UInt64Array,
+    start: usize,
+    len: usize,
+    patients: &mut HashMap<u64, u32>,
+) -> Vec<u32> {
+    let mut numbers = Vec::with_capacity(len);
+    let rows = tokens.values().get(start..start + len).unwrap_or_default();
+    // Rows of one patient stand together: one look-up for all of them.
+    for same in rows.chunk_by(|a, b| a == b) {
+        let Some(token) = same.first() else { continue };
+        let next = u32::try_from(patients.len()).unwrap_or(u32::MAX);
+        let number = *patients.entry(*token).or_insert(next);
+        numbers.resize(numbers.len() + same.len(), number);
+    }
+    numbers
+}
+
+impl types::Host for Host {}
+
+impl parameters::Host for Host {
+    fn values(&mut self) -> wasmtime::Result<Vec<Parameter>> {
+        Ok(self.run.guest_parameters())
+    }
+}
+
+impl data::Host for Host {
+    fn dictionary(&mut self, table: u32, column: u32) -> wasmtime::Result<Vec<String>> {
+        let codes = self.codes(table, column);
+        self.end(codes)
+    }
+}
+
+impl data::HostReader for Host {
+    fn new(&mut self, table: u32) -> wasmtime::Result<Resource<Reader>> {
+        let opened = self.open(table);
+        let reader = self.end(opened)?;
+        Ok(self.resources.push(reader)?)
+    }
+
+    fn next_batch(
+        &mut self,
+        reader: Resource<Reader>,
+        max_rows: u32,
+    ) -> wasmtime::Result<Option<data::Batch>> {
+        // Taken out and put back: reading needs the rest of the host as well.
+        let mut taken = Reader { table: 0, bucket: 0, rows: None, batch: None, at: 0 };
+        std::mem::swap(self.resources.get_mut(&reader)?, &mut taken);
+        let batch = self.read(&mut taken, max_rows);
+        std::mem::swap(self.resources.get_mut(&reader)?, &mut taken);
+        self.end(batch)
+    }
+
+    fn drop(&mut self, reader: Resource<Reader>) -> wasmtime::Result<()> {
+        self.resources.delete(reader)?;
+        Ok(())
+    }
+}
+
+impl outputs::Host for Host {
+    fn emit_table(&mut self, output: u32, rows: Vec<Vec<outputs::Cell>>) -> wasmtime::Result<()> {
+        let emitted = self.emitted.table(&mut self.run, output, rows);
+        self.end(emitted)
+    }
+
+    fn emit_histogram(
+        &mut self,
+        output: u32,
+        series: Vec<outputs::Series>,
+    ) -> wasmtime::Result<()> {
+        let emitted = self.emitted.histogram(&mut self.run, output, series);
+        self.end(emitted)
+    }
+
+    fn emit_text(&mut self, output: u32, text: String) -> wasmtime::Result<()> {
+        let emitted = self.emitted.text(&self.run, output, text);
+        self.end(emitted)
+    }
+}

@@ -1,0 +1,123 @@
+//! The per-patient world: a fresh instance for every patient, so that nothing can pass from
+//! one to the next, and the host's aggregation of what they contribute.
+
+use std::time::Instant;
+
+use sekisho_proto::v1::Evidence;
+use wasmtime::component::{Component, Linker};
+use wasmtime::{Engine, Store};
+
+use crate::ProgressSink;
+use crate::aggregate::Aggregates;
+use crate::bindings::per_patient::{PerPatient, PerPatientPre};
+use crate::bindings::types::{Contribution, Parameter, Table};
+use crate::failure::Failed;
+use crate::merge::Patients;
+use crate::run::{Made, Notes, Prepared};
+use crate::sandbox::{self, Bounds, Meter};
+
+/// Bytes a guest's answer may take while it is read.
+const ANSWER_BYTES: usize = 1 << 20;
+
+/// Runs the guest over every patient of the view.
+pub(crate) fn run(
+    mut run: Prepared,
+    notes: &mut Notes,
+    sink: &mut dyn ProgressSink,
+) -> Result<Vec<Made>, Failed> {
+    let guest = Guest::load(&run)?;
+    let mut aggregates = Aggregates::new(&run.manifest);
+    let parameters = run.guest_parameters();
+    let scans = run.scans()?;
+    let views = std::mem::take(&mut run.views);
+    for bucket in 0..run.buckets() {
+        let mut patients = Patients::open(&views, &scans, bucket)?;
+        while let Some(tables) = patients.next()? {
+            notes.patients += 1;
+            notes.rows_read += tables.iter().map(|t| u64::from(t.rows)).sum::<u64>();
+            let answered = guest.answer(&tables, &parameters, notes);
+            let taken = answered.and_then(|answer| {
+                aggregates.accept(&answer).map_err(|malformed| malformed.to_string())
+            });
+            if let Err(message) = taken {
+                notes.failed_patient(message);
+                aggregates.accept_default();
+            }
+            if Instant::now() >= run.deadline {
+                return Err(Failed::limit("wall_time", "the deadline passed"));
+            }
+            if let Some(tenths) = run.progress() {
+                sink.tenths(tenths);
+            }
+        }
+    }
+    let made = aggregates.finish(run.limits.min_cell).into_iter();
+    let rows_read = notes.rows_read;
+    Ok(made
+        .map(|(output, evidence)| Made { output, evidence: Evidence { rows_read, ..evidence } })
+        .collect())
+}
+
+/// The compiled component, ready to be instantiated once per patient.
+struct Guest {
+    engine: Engine,
+    ready: PerPatientPre<Bounds>,
+    memory_bytes: usize,
+    fuel: u64,
+}
+
+impl Guest {
+    fn load(run: &Prepared) -> Result<Self, Failed> {
+        let memory_bytes = run.limits.patient_memory_bytes;
+        let engine = sandbox::engine(Meter::Fuel, memory_bytes)
+            .map_err(|e| Failed::environment("sandbox", e.to_string()))?;
+        let refused = |e: wasmtime::Error| Failed::contract("component", format!("{e:#}"));
+        let component = Component::new(&engine, &run.component).map_err(refused)?;
+        let linker = Linker::new(&engine);
+        let linked = linker.instantiate_pre(&component).map_err(refused)?;
+        let ready = PerPatientPre::new(linked).map_err(refused)?;
+        let guest = Self { engine, ready, memory_bytes, fuel: run.limits.fuel_per_patient };
+        guest.fits()?;
+        Ok(guest)
+    }
+
+    /// Tells an export of another type, which no patient can mend, from a guest that traps.
+    fn fits(&self) -> Result<(), Failed> {
+        let mut store = self.store()?;
+        let Ok(instance) = self.ready.instance_pre().instantiate(&mut store) else {
+            return Ok(());
+        };
+        PerPatient::new(&mut store, &instance)
+            .map(|_| ())
+            .map_err(|e| Failed::contract("component", format!("{e:#}")))
+    }
+
+    /// One call in a fresh instance. Any failure is this patient's alone.
+    fn answer(
+        &self,
+        tables: &[Table],
+        parameters: &[Parameter],
+        notes: &mut Notes,
+    ) -> Result<Vec<Contribution>, String> {
+        let mut store = self.store().map_err(|failed| failed.detail)?;
+        let answer = self
+            .ready
+            .instantiate(&mut store)
+            .and_then(|instance| instance.call_contribute(&mut store, tables, parameters));
+        let left = store.get_fuel().unwrap_or(0);
+        notes.used_fuel(self.fuel.saturating_sub(left));
+        notes.used_memory(store.data().peak_memory);
+        answer.map_err(|error| match store.data().refused {
+            true => format!("a memory growth was refused, then: {error:?}"),
+            false => format!("{error:?}"),
+        })
+    }
+
+    fn store(&self) -> Result<Store<Bounds>, Failed> {
+        let mut store = Store::new(&self.engine, Bounds::new(self.memory_bytes));
+        store.limiter(|bounds| bounds);
+        store.set_hostcall_fuel(ANSWER_BYTES);
+        store.set_fuel(self.fuel).map_err(|e| Failed::environment("sandbox", e.to_string()))?;
+        Ok(store)
+    }
+}

@@ -1,0 +1,138 @@
+//! The wasmtime configuration: what a guest may use, and what stops it.
+//!
+//! Fuel bounds a patient's call and, when the job sets it, a cohort run: it makes the cut-off
+//! reproducible. Without fuel a cohort run is bounded by the epoch deadline, which costs about
+//! 10 % where fuel costs up to twice the time; its wall clock decides only between a result
+//! and no result, never between two results.
+
+use wasmtime::{
+    Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
+    ResourceLimiter, Strategy, WasmBacktraceDetails,
+};
+
+/// How the compute of a guest is bounded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Meter {
+    /// Every instruction costs fuel: the cut-off is the same on every machine.
+    Fuel,
+    /// The guest looks at the deadline at loop heads and function entries.
+    Epoch,
+}
+
+/// Bytes of stack of a guest.
+const STACK_BYTES: usize = 512 * 1024;
+/// Elements of a guest's tables.
+const TABLE_ELEMENTS: usize = 20_000;
+/// Core instances of one component: the module, and the shims wit-component adds.
+const CORE_INSTANCES: u32 = 40;
+
+pub(crate) fn engine(meter: Meter, memory_bytes: usize) -> wasmtime::Result<Engine> {
+    Engine::new(&config(meter, memory_bytes))
+}
+
+/// The whole configuration. What is compiled out by cargo features (threads, async, gc,
+/// profiling, caches) has no switch here; the golden test shows that it is off.
+pub(crate) fn config(meter: Meter, memory_bytes: usize) -> Config {
+    let mut config = Config::new();
+    config
+        .strategy(Strategy::Cranelift)
+        .cranelift_opt_level(OptLevel::Speed)
+        .cranelift_nan_canonicalization(true)
+        // Compilation uses the runner's one thread: the jail needs no clone for it.
+        .parallel_compilation(false)
+        .consume_fuel(meter == Meter::Fuel)
+        .epoch_interruption(meter == Meter::Epoch)
+        .max_wasm_stack(STACK_BYTES)
+        .memory_init_cow(true)
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
+        .native_unwind_info(false)
+        .debug_info(false)
+        .concurrency_support(false)
+        .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(memory_bytes)));
+    features(&mut config);
+    config
+}
+
+/// The same features as `sekisho_module::inspect` accepts.
+fn features(config: &mut Config) {
+    config
+        .wasm_bulk_memory(true)
+        .wasm_multi_value(true)
+        .wasm_simd(true)
+        .wasm_extended_const(true)
+        .wasm_component_model(true)
+        .wasm_memory64(false)
+        .wasm_multi_memory(false)
+        .wasm_tail_call(false)
+        .wasm_relaxed_simd(false)
+        .relaxed_simd_deterministic(true)
+        .wasm_wide_arithmetic(false)
+        .wasm_custom_page_sizes(false)
+        .wasm_branch_hinting(false)
+        .wasm_stack_switching(false);
+}
+
+/// One component instance lives at a time; a second place lets a slot be cleaned while the
+/// next patient's is taken.
+fn pool(memory_bytes: usize) -> PoolingAllocationConfig {
+    let mut pool = PoolingAllocationConfig::new();
+    pool.total_component_instances(2)
+        .total_core_instances(2 * CORE_INSTANCES)
+        .max_core_instances_per_component(CORE_INSTANCES)
+        .total_memories(2)
+        .max_memories_per_component(1)
+        .max_memories_per_module(1)
+        .max_memory_size(memory_bytes)
+        .total_tables(8)
+        .max_tables_per_component(4)
+        .max_tables_per_module(1)
+        .table_elements(TABLE_ELEMENTS)
+        .linear_memory_keep_resident(0)
+        .table_keep_resident(0)
+        .decommit_batch_size(1)
+        .max_unused_warm_slots(2)
+        // Has had a bug that let one instance see memory of another. Memory protection keys,
+        // which had one too, are not compiled in.
+        .pagemap_scan(Enabled::No);
+    pool
+}
+
+/// Bounds memory growth and remembers the largest memory.
+pub(crate) struct Bounds {
+    memory_bytes: usize,
+    pub(crate) peak_memory: usize,
+    /// A growth was refused: tells exhaustion from other traps.
+    pub(crate) refused: bool,
+}
+
+impl Bounds {
+    pub(crate) fn new(memory_bytes: usize) -> Self {
+        Self { memory_bytes, peak_memory: 0, refused: false }
+    }
+}
+
+impl ResourceLimiter for Bounds {
+    fn memory_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        let granted = desired <= self.memory_bytes;
+        if granted {
+            self.peak_memory = self.peak_memory.max(desired);
+        } else {
+            self.refused = true;
+        }
+        Ok(granted)
+    }
+
+    fn table_growing(
+        &mut self,
+        _current: usize,
+        desired: usize,
+        _maximum: Option<usize>,
+    ) -> wasmtime::Result<bool> {
+        Ok(desired <= TABLE_ELEMENTS)
+    }
+}

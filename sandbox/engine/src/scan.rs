@@ -1,0 +1,115 @@
+//! Reads the view through DataFusion: projection, and the row filter of the agreement as a
+//! SQL predicate over that table's granted columns, nothing else.
+//!
+//! Every bucket is one partition, so that rows keep the order of their patient tokens. Nothing
+//! in these plans spills, and the disk manager is off.
+
+mod filter;
+mod stream;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arrow::record_batch::RecordBatch;
+use datafusion::catalog::streaming::StreamingTable;
+use datafusion::common::Column;
+use datafusion::error::DataFusionError;
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::runtime_env::RuntimeEnvBuilder;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::Expr;
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
+use datafusion::prelude::{SessionConfig, SessionContext};
+use futures::StreamExt;
+use futures::executor::block_on;
+
+use crate::Source;
+use crate::failure::Failed;
+use crate::view::{Dictionaries, TableView};
+use stream::Layout;
+
+/// Plans scans over one opened dataset version.
+pub(crate) struct Scanner {
+    context: SessionContext,
+    data: Arc<dyn Source>,
+    scanned: Arc<AtomicU64>,
+}
+
+impl Scanner {
+    pub(crate) fn new(data: Arc<dyn Source>) -> Result<Self, Failed> {
+        let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
+        let runtime = RuntimeEnvBuilder::new().with_disk_manager_builder(disk).build_arc();
+        let config = SessionConfig::new()
+            .with_target_partitions(data.buckets() as usize)
+            .with_round_robin_repartition(false)
+            .with_information_schema(false);
+        let context = SessionContext::new_with_config_rt(config, runtime.map_err(query)?);
+        Ok(Self { context, data, scanned: Arc::default() })
+    }
+
+    /// Rows read so far over all scans, before row filters.
+    pub(crate) fn scanned(&self) -> u64 {
+        self.scanned.load(Ordering::Relaxed)
+    }
+
+    /// Plans a pass over one table; the plan may be executed more than once.
+    pub(crate) fn plan(
+        &self,
+        view: &TableView,
+        dictionaries: &mut Dictionaries,
+    ) -> Result<Scan, Failed> {
+        let filter = filter::parse(&self.context, view)?;
+        let layout = Layout::new(&*self.data, view, filter.as_ref(), dictionaries)?;
+        let partitions = stream::partitions(&self.data, &layout, &self.scanned);
+        let table = StreamingTable::try_new(layout.schema(), partitions).map_err(query)?;
+        let mut frame = self.context.read_table(Arc::new(table)).map_err(query)?;
+        if let Some(filter) = filter {
+            frame = frame.filter(filter).map_err(query)?;
+        }
+        let wanted = layout.guest_columns().map(|c| Expr::Column(Column::from_name(c)));
+        let frame = frame.select(wanted.collect::<Vec<_>>()).map_err(query)?;
+        let plan = block_on(frame.create_physical_plan()).map_err(query)?;
+        let buckets = self.data.buckets();
+        if plan.output_partitioning().partition_count() != buckets as usize {
+            return Err(Failed::environment("query", "the plan does not keep the buckets"));
+        }
+        Ok(Scan { plan, task: self.context.task_ctx(), buckets })
+    }
+}
+
+/// A planned pass over one table. Batches hold the patient token first, then the declared
+/// columns.
+pub(crate) struct Scan {
+    plan: Arc<dyn ExecutionPlan>,
+    task: Arc<TaskContext>,
+    pub(crate) buckets: u32,
+}
+
+impl Scan {
+    pub(crate) fn bucket(&self, bucket: u32) -> Result<BucketRows, Failed> {
+        let stream = self.plan.execute(bucket as usize, Arc::clone(&self.task));
+        Ok(BucketRows(stream.map_err(query)?))
+    }
+}
+
+/// The rows of one bucket, in the order of their tokens.
+pub(crate) struct BucketRows(SendableRecordBatchStream);
+
+impl BucketRows {
+    /// The next batch that has rows.
+    pub(crate) fn next(&mut self) -> Result<Option<RecordBatch>, Failed> {
+        while let Some(batch) = block_on(self.0.next()) {
+            let batch = batch.map_err(query)?;
+            if batch.num_rows() > 0 {
+                return Ok(Some(batch));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Texts of DataFusion may quote values: they stay with the developer over dummy data.
+#[allow(clippy::needless_pass_by_value, reason = "used as a function in map_err")]
+fn query(error: DataFusionError) -> Failed {
+    Failed::environment("query", error.to_string())
+}

@@ -1,0 +1,18 @@
+//! The engine with real guests over tables in memory. Needs `make guests` first.
+
+// Each module says that it is a test: clippy's leave for tests looks for it.
+
+#[cfg(test)]
+mod cohort;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod lung;
+#[cfg(test)]
+mod misfit;
+#[cfg(test)]
+mod per_patient;
+#[cfg(test)]
+mod support;
+#[cfg(test)]
+mod view;

@@ -1,0 +1,66 @@
+//! Jobs that do not fit together.
+
+use sekisho_proto::v1;
+use sekisho_proto::v1::FailureClass;
+
+use crate::support::{failure, guest, job, parameter};
+
+fn refused(job: sekisho_engine::Job) -> &'static str {
+    let failed = failure(job);
+    assert_eq!(failed.class, FailureClass::ContractViolation);
+    assert!(failed.developer.is_none());
+    failed.code
+}
+
+#[test]
+fn a_manifest_of_the_other_world_is_refused() {
+    let mut job = job("trivial");
+    job.component = guest("columns").0;
+    assert_eq!(refused(job), "import_not_allowed");
+    let mut job = crate::support::job("columns");
+    job.component = guest("trivial").0;
+    assert_eq!(refused(job), "export_missing");
+}
+
+#[test]
+fn a_broken_manifest_is_refused() {
+    let mut job = job("trivial");
+    job.manifest.push_str("surprise = 1\n");
+    assert_eq!(refused(job), "manifest");
+}
+
+#[test]
+fn parameters_outside_their_declaration_are_refused() {
+    let mut job = job("oversized-output");
+    job.parameters = vec![parameter("rows", v1::parameter::Value::Integer(0))];
+    assert_eq!(refused(job), "parameters");
+}
+
+#[test]
+fn a_core_module_is_refused() {
+    let mut job = job("trivial");
+    job.component = wat::parse_str("(module)").unwrap();
+    assert_eq!(refused(job), "core_module");
+}
+
+#[test]
+fn an_export_of_another_type_is_refused_not_counted_as_failing_patients() {
+    let mut job = job("trivial");
+    let wat = r#"(component
+        (core module $m (func (export "contribute") (result i32) i32.const 7))
+        (core instance $i (instantiate $m))
+        (func (export "contribute") (result u32) (canon lift (core func $i "contribute"))))"#;
+    job.component = wat::parse_str(wat).unwrap();
+    assert_eq!(refused(job), "component");
+}
+
+#[test]
+fn an_output_that_is_never_emitted_ends_the_run() {
+    let mut job = job("columns");
+    let (component, manifest) = guest("oversized-output");
+    job.component = component;
+    let extra = "\n[[outputs]]\nname = \"more\"\ntitle = \"More\"\nkind = \"text\"\n";
+    job.manifest = manifest + extra;
+    job.parameters = vec![parameter("rows", v1::parameter::Value::Integer(1))];
+    assert_eq!(refused(job), "output_missing");
+}

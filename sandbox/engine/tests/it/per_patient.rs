@@ -1,0 +1,77 @@
+//! What the per-patient world gives, and that it is always the same.
+
+use std::sync::Arc;
+
+use prost::Message;
+use sekisho_engine::{Job, run};
+use sekisho_proto::v1;
+use sekisho_proto::v1::cell::Value;
+
+use crate::support::{Heard, evidence, job, report, table, visits};
+
+#[test]
+fn the_host_counts_every_patient_once() {
+    let report = report(job("trivial"));
+    assert_eq!(table(&report.outputs[0]), [[Value::Count(300)]]);
+    let evidence = evidence(&report.outputs[0]);
+    assert_eq!((evidence.patients, evidence.rows_read), (300, 750));
+    assert_eq!(evidence.cell_patients, [300]);
+    assert_eq!((report.usage.patients, report.usage.rows_read), (300, 750));
+    assert!(report.usage.fuel_used > 0 && report.usage.peak_memory_bytes > 0);
+    assert!(report.developer.is_none());
+}
+
+#[test]
+fn rows_of_a_patient_meet_across_batches_and_missing_values_stay_missing() {
+    let mut job = job("misbehaving-patient");
+    job.parameters =
+        vec![crate::support::parameter("behaviour", v1::parameter::Value::Text("none".to_owned()))];
+    let report = report(job);
+    let by_site = table(&report.outputs[0]);
+    assert_eq!(by_site[0][1], Value::Count(200));
+    assert_eq!(by_site[1][1], Value::Count(100));
+    // The first weight of every patient of the east who has one.
+    let first = |p: u64| {
+        (0..1 + p % 4).find(|v| (p + v) % 5 != 4).map(|v| 40.0 + ((p * 7 + v * 3) % 60) as f64)
+    };
+    let weights: Vec<f64> = (0..300).filter(|p| p % 3 != 2).filter_map(first).collect();
+    let sum: f64 = weights.iter().sum();
+    let weight = &table(&report.outputs[1])[0];
+    assert_eq!(weight[0], Value::Count(weights.len() as i64));
+    assert_eq!(weight[1], Value::Number(sum));
+}
+
+#[test]
+fn invariant_9_the_same_job_gives_the_same_bytes() {
+    let bytes = |job: Job| -> Vec<Vec<u8>> {
+        report(job).outputs.iter().map(Message::encode_to_vec).collect()
+    };
+    for name in ["trivial", "misbehaving-patient", "columns"] {
+        let once = bytes(job(name));
+        assert_eq!(once, bytes(job(name)));
+        let mut dummy = job(name);
+        dummy.dummy = true;
+        assert_eq!(once, bytes(dummy), "what the developer sees must not change the outputs");
+    }
+}
+
+#[test]
+fn progress_rises_to_ten() {
+    for name in ["trivial", "columns"] {
+        let mut heard = Heard::default();
+        run(job(name), &mut heard).unwrap();
+        assert!(heard.0.is_sorted_by(|a, b| a < b), "{:?}", heard.0);
+        assert_eq!(heard.0.last(), Some(&10));
+        assert!(heard.0.len() > 3, "{:?}", heard.0);
+    }
+}
+
+#[test]
+fn an_empty_table_gives_empty_counts() {
+    let mut job = job("trivial");
+    job.data = Arc::new(visits(1));
+    job.view[0].row_filter = "weight > 1000".to_owned();
+    let report = report(job);
+    assert_eq!(table(&report.outputs[0]), [[Value::Count(0)]]);
+    assert_eq!(report.outputs[0].findings[0].code, "zero_cell");
+}

@@ -1,0 +1,40 @@
+//! Write an analysis that travels to the data.
+//!
+//! Put `analysis.toml` beside `Cargo.toml`, name it to [`analysis!`], and write one function.
+//! The macro reads the manifest when the crate is compiled: tables become structs, outputs
+//! become methods, and what does not fit the manifest does not compile.
+//!
+//! Per-patient world, the default: a function of one patient's records.
+//! ```ignore
+//! sekisho_analysis::analysis!("analysis.toml");
+//!
+//! fn contribute(patient: &Patient, _: &Parameters, out: &mut Outputs) {
+//!     for row in &patient.lung {
+//!         if let (Some(time), Some(status)) = (row.time, row.status) {
+//!             out.overall(time as f64, status == 1);
+//!         }
+//!     }
+//! }
+//! ```
+//!
+//! Cohort world: `fn run(view: &View, parameters: &Parameters, out: &mut Outputs) ->
+//! Result<(), String>`, which reads batches and fills tables.
+//!
+//! Both are plain functions of plain structs, so they are tested natively with `cargo test`;
+//! only the wasm build carries the glue to the host.
+
+#[cfg(target_family = "wasm")]
+mod bump;
+mod column;
+mod contribution;
+
+#[cfg(target_family = "wasm")]
+pub use bump::Bump;
+pub use column::{Column, Value};
+pub use contribution::Contribution;
+/// Reads `analysis.toml`, given relative to the crate's folder, and declares `Parameters`,
+/// `Outputs`, and one struct per table with `Patient` or `View` around them.
+pub use sekisho_analysis_macros::analysis;
+
+#[doc(hidden)]
+pub use wit_bindgen;
