@@ -1,0 +1,136 @@
+//! The file behind `sekisho steward agreement record`: one agreement in TOML.
+
+use std::{fs, path::Path};
+
+use prost_types::Timestamp;
+use sekisho_proto::v1::{Agreement, GrantedTable, ProvisionMethod, RecordAgreementRequest};
+use serde::Deserialize;
+
+use crate::error::CliError;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct AgreementFile {
+    project_name: String,
+    organisation_id: String,
+    purpose: String,
+    handlers: Vec<String>,
+    places: Vec<String>,
+    dataset_id: String,
+    dataset_version: String,
+    period_start: jiff::Timestamp,
+    period_end: jiff::Timestamp,
+    provision_method: Method,
+    bring_in: bool,
+    take_out: bool,
+    min_cell: u32,
+    runs_per_hour: u32,
+    tables: Vec<TableGrant>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Method {
+    Visiting,
+    Onsite,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct TableGrant {
+    table: String,
+    columns: Vec<String>,
+    #[serde(default)]
+    row_filter: String,
+}
+
+/// Reads an agreement; the step-up is left unset.
+///
+/// # Errors
+/// Fails when the file is missing, malformed, or has unknown keys.
+pub(crate) fn read(path: &Path) -> Result<RecordAgreementRequest, CliError> {
+    let text = fs::read_to_string(path).map_err(CliError::file(path))?;
+    let file: AgreementFile = toml::from_str(&text)
+        .map_err(|error| CliError::Input(format!("{}: {error}", path.display())))?;
+    Ok(request(file))
+}
+
+/// Whole seconds; an agreement's period needs no finer grain.
+pub(crate) fn timestamp(instant: jiff::Timestamp) -> Timestamp {
+    Timestamp { seconds: instant.as_second(), nanos: 0 }
+}
+
+fn request(file: AgreementFile) -> RecordAgreementRequest {
+    let method = match file.provision_method {
+        Method::Visiting => ProvisionMethod::Visiting,
+        Method::Onsite => ProvisionMethod::Onsite,
+    };
+    let tables = file.tables.into_iter().map(|grant| GrantedTable {
+        table: grant.table,
+        columns: grant.columns,
+        row_filter: grant.row_filter,
+    });
+    RecordAgreementRequest {
+        project_name: file.project_name,
+        agreement: Some(Agreement {
+            // The gateway names it.
+            agreement_id: String::new(),
+            organisation_id: file.organisation_id,
+            purpose: file.purpose,
+            handlers: file.handlers,
+            places: file.places,
+            dataset_id: file.dataset_id,
+            dataset_version: file.dataset_version,
+            tables: tables.collect(),
+            period_start: Some(timestamp(file.period_start)),
+            period_end: Some(timestamp(file.period_end)),
+            provision_method: method.into(),
+            bring_in: file.bring_in,
+            take_out: file.take_out,
+            min_cell: file.min_cell,
+            runs_per_hour: file.runs_per_hour,
+        }),
+        step_up: None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXAMPLE: &str = r#"
+project_name = "Lung cancer survival"
+organisation_id = "o-1"
+purpose = "Survival by sex"
+handlers = ["p-1"]
+places = ["127.0.0.0/8"]
+dataset_id = "lung"
+dataset_version = "1"
+period_start = "2026-04-01T00:00:00Z"
+period_end = "2027-04-01T00:00:00Z"
+provision_method = "visiting"
+bring_in = true
+take_out = true
+min_cell = 10
+runs_per_hour = 60
+
+[[tables]]
+table = "lung"
+columns = ["time", "status", "sex"]
+"#;
+
+    #[test]
+    fn an_agreement_file_becomes_a_request() {
+        let file: AgreementFile = toml::from_str(EXAMPLE).expect("well formed");
+        let agreement = request(file).agreement.expect("agreement");
+        assert_eq!(agreement.tables[0].columns.len(), 3);
+        assert_eq!(agreement.period_start.map(|at| at.seconds), Some(1_775_001_600));
+        assert_eq!(agreement.provision_method(), ProvisionMethod::Visiting);
+    }
+
+    #[test]
+    fn a_key_that_nobody_knows_is_refused() {
+        let text = EXAMPLE.replace("take_out = true", "take_out = true\ntake_away = true");
+        assert!(toml::from_str::<AgreementFile>(&text).is_err());
+    }
+}

@@ -1,0 +1,165 @@
+//! `sekisho catalog`: what data there is, and dummy data of the same shape.
+
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use sekisho_proto::v1::{
+    Dataset, GetDatasetRequest, GetDatasetResponse, ListDatasetsRequest,
+    catalogue_service_client::CatalogueServiceClient,
+};
+
+use crate::{
+    dummy,
+    error::CliError,
+    gateway::Desk,
+    pages::{PAGE, every_page},
+    screen::{fields, instant, table},
+};
+
+/// The data catalogue.
+#[derive(Debug, Subcommand)]
+pub(crate) enum CatalogCommand {
+    /// All dataset versions
+    List,
+    /// One dataset with its tables and columns
+    Show {
+        /// Dataset id
+        dataset: String,
+        /// Version; the newest when not given
+        #[arg(long, default_value = "")]
+        version: String,
+        /// Also write the profile (TOML) here, for `sekisho try --profile`
+        #[arg(long, value_name = "FILE")]
+        profile_out: Option<PathBuf>,
+    },
+    /// Write dummy rows of the same shape as CSV, made from the profile alone
+    Dummy {
+        /// Dataset id
+        dataset: String,
+        /// How many made-up patients
+        #[arg(long, default_value_t = 100)]
+        patients: u32,
+        /// The same seed gives the same rows
+        #[arg(long, default_value_t = 1)]
+        seed: u64,
+        /// Folder for one CSV file per table
+        #[arg(long, value_name = "DIR")]
+        out: PathBuf,
+        /// Profile file; without it the profile comes from the gateway
+        #[arg(long, value_name = "FILE")]
+        profile: Option<PathBuf>,
+    },
+}
+
+impl CatalogCommand {
+    pub(crate) async fn run(self, desk: &Desk) -> Result<(), CliError> {
+        match self {
+            Self::List => list(desk).await,
+            Self::Show { dataset, version, profile_out } => {
+                let answer = fetch(desk, &dataset, &version).await?;
+                if let Some(path) = profile_out {
+                    std::fs::write(&path, &answer.profile_toml).map_err(CliError::file(path))?;
+                }
+                let dataset = answer.dataset.ok_or(CliError::Contract("a dataset"))?;
+                desk.screen.record("Dataset", &dataset, || describe(&dataset))
+            }
+            Self::Dummy { dataset, patients, seed, out, profile } => {
+                let text = profile_text(desk, &dataset, profile).await?;
+                let written = dummy::write_csv(&text, patients, seed, &out)?;
+                if desk.screen.json {
+                    return desk.screen.value(&serde_json::json!(written));
+                }
+                let mut rows = table(&["file", "rows"], &[1]);
+                for file in &written {
+                    rows.add_row([file.path.display().to_string(), file.rows.to_string()]);
+                }
+                desk.screen.text(&rows.trim_fmt())
+            }
+        }
+    }
+}
+
+/// The profile of a dataset: from a file, else from the gateway's catalogue.
+pub(crate) async fn profile_text(
+    desk: &Desk,
+    dataset: &str,
+    file: Option<PathBuf>,
+) -> Result<String, CliError> {
+    match file {
+        Some(path) => std::fs::read_to_string(&path).map_err(CliError::file(path)),
+        None => Ok(fetch(desk, dataset, "").await?.profile_toml),
+    }
+}
+
+async fn fetch(desk: &Desk, dataset: &str, version: &str) -> Result<GetDatasetResponse, CliError> {
+    let mut client = CatalogueServiceClient::new(desk.connect_session().await?);
+    let request = GetDatasetRequest { dataset_id: dataset.to_owned(), version: version.to_owned() };
+    Ok(client.get_dataset(request).await?.into_inner())
+}
+
+async fn list(desk: &Desk) -> Result<(), CliError> {
+    let client = CatalogueServiceClient::new(desk.connect_session().await?);
+    let datasets = every_page(|page_token| {
+        let mut client = client.clone();
+        async move {
+            let request = ListDatasetsRequest { page_size: PAGE, page_token };
+            let page = client.list_datasets(request).await?.into_inner();
+            Ok((page.datasets, page.next_page_token))
+        }
+    })
+    .await?;
+    desk.screen.list("Dataset", &datasets, || {
+        let mut rows = table(&["dataset", "version", "title", "tables", "patients"], &[3, 4]);
+        for dataset in &datasets {
+            rows.add_row([
+                dataset.dataset_id.clone(),
+                dataset.version.clone(),
+                title(dataset),
+                dataset.tables.len().to_string(),
+                format!("about {}", dataset.patients_rounded),
+            ]);
+        }
+        rows
+    })
+}
+
+fn title(dataset: &Dataset) -> String {
+    match (dataset.title_en.as_str(), dataset.title_ja.as_str()) {
+        (english, "") => english.to_owned(),
+        ("", japanese) => japanese.to_owned(),
+        (english, japanese) => format!("{english} ({japanese})"),
+    }
+}
+
+pub(crate) fn describe(dataset: &Dataset) -> String {
+    let mut text = fields(&[
+        ("dataset", dataset.dataset_id.clone()),
+        ("version", dataset.version.clone()),
+        ("title", title(dataset)),
+        ("about", dataset.description_en.clone()),
+        ("", dataset.description_ja.clone()),
+        ("patients", format!("about {}", dataset.patients_rounded)),
+        ("licence", dataset.licence.clone()),
+        ("registered", instant(dataset.registered_at.as_ref())),
+    ]);
+    for part in &dataset.tables {
+        let mut rows = table(&["column", "kind", "unit", "nulls", "meaning"], &[]);
+        for column in &part.columns {
+            rows.add_row([
+                column.name.clone(),
+                column.kind.clone(),
+                column.unit.clone(),
+                if column.nullable { "yes" } else { "no" }.to_owned(),
+                column.description_en.clone(),
+            ]);
+        }
+        text.push_str(&format!(
+            "\n\n{} — {} (about {} rows)\n{}",
+            part.name,
+            part.description_en,
+            part.rows_rounded,
+            rows.trim_fmt()
+        ));
+    }
+    text
+}

@@ -1,0 +1,58 @@
+//! The file behind `sekisho steward dataset register`: ingest's catalogue entry.
+
+use std::{fs, path::Path};
+
+use sekisho_dataset::{CatalogueColumn, CatalogueEntry, CatalogueTable};
+use sekisho_proto::v1::{Dataset, DatasetColumn, DatasetTable, RegisterDatasetRequest};
+
+use crate::error::CliError;
+
+/// Reads a catalogue entry as ingest writes it.
+///
+/// # Errors
+/// Fails when the file is missing or malformed.
+pub(crate) fn read(path: &Path) -> Result<RegisterDatasetRequest, CliError> {
+    let malformed = |what: String| CliError::Input(format!("{}: {what}", path.display()));
+    let text = fs::read_to_string(path).map_err(CliError::file(path))?;
+    let entry: CatalogueEntry =
+        serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
+    let manifest_sha256 = hex::decode(&entry.manifest_sha256)
+        .map_err(|_| malformed("manifest_sha256 is not hexadecimal".to_owned()))?;
+    Ok(RegisterDatasetRequest {
+        manifest_sha256,
+        profile_toml: entry.profile_toml,
+        dataset: Some(Dataset {
+            dataset_id: entry.dataset,
+            version: entry.version,
+            title_ja: entry.title.ja,
+            title_en: entry.title.en,
+            description_ja: entry.description.ja,
+            description_en: entry.description.en,
+            tables: entry.tables.into_iter().map(table).collect(),
+            patients_rounded: entry.patients,
+            licence: entry.licence,
+            registered_at: None,
+        }),
+    })
+}
+
+fn table(table: CatalogueTable) -> DatasetTable {
+    DatasetTable {
+        name: table.name,
+        description_ja: table.description.ja,
+        description_en: table.description.en,
+        columns: table.columns.into_iter().map(column).collect(),
+        rows_rounded: table.rows,
+    }
+}
+
+fn column(column: CatalogueColumn) -> DatasetColumn {
+    DatasetColumn {
+        name: column.name,
+        kind: column.kind.name().to_owned(),
+        unit: column.unit.unwrap_or_default(),
+        nullable: column.nullable,
+        description_ja: column.description.ja,
+        description_en: column.description.en,
+    }
+}
