@@ -5,6 +5,8 @@
 //! 10 % where fuel costs up to twice the time; its wall clock decides only between a result
 //! and no result, never between two results.
 
+use sekisho_module::FEATURES;
+use wasmparser::WasmFeatures;
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
     ResourceLimiter, Strategy, WasmBacktraceDetails,
@@ -30,7 +32,7 @@ pub(crate) fn engine(meter: Meter, memory_bytes: usize) -> wasmtime::Result<Engi
     Engine::new(&config(meter, memory_bytes))
 }
 
-/// The whole configuration. What is compiled out by cargo features (threads, async, gc,
+/// The whole configuration. What cargo features compile out (async, garbage collection,
 /// profiling, caches) has no switch here; the golden test shows that it is off.
 pub(crate) fn config(meter: Meter, memory_bytes: usize) -> Config {
     let mut config = Config::new();
@@ -38,6 +40,7 @@ pub(crate) fn config(meter: Meter, memory_bytes: usize) -> Config {
         .strategy(Strategy::Cranelift)
         .cranelift_opt_level(OptLevel::Speed)
         .cranelift_nan_canonicalization(true)
+        .relaxed_simd_deterministic(true)
         // Compilation uses the runner's one thread: the jail needs no clone for it.
         .parallel_compilation(false)
         .consume_fuel(meter == Meter::Fuel)
@@ -49,27 +52,9 @@ pub(crate) fn config(meter: Meter, memory_bytes: usize) -> Config {
         .debug_info(false)
         .concurrency_support(false)
         .allocation_strategy(InstanceAllocationStrategy::Pooling(pool(memory_bytes)));
-    features(&mut config);
+    // All off first: an update of wasmtime must not switch on what nobody has reviewed.
+    config.wasm_features(WasmFeatures::all(), false).wasm_features(FEATURES, true);
     config
-}
-
-/// The same features as `sekisho_module::inspect` accepts.
-fn features(config: &mut Config) {
-    config
-        .wasm_bulk_memory(true)
-        .wasm_multi_value(true)
-        .wasm_simd(true)
-        .wasm_extended_const(true)
-        .wasm_component_model(true)
-        .wasm_memory64(false)
-        .wasm_multi_memory(false)
-        .wasm_tail_call(false)
-        .wasm_relaxed_simd(false)
-        .relaxed_simd_deterministic(true)
-        .wasm_wide_arithmetic(false)
-        .wasm_custom_page_sizes(false)
-        .wasm_branch_hinting(false)
-        .wasm_stack_switching(false);
 }
 
 /// One component instance lives at a time; a second place lets a slot be cleaned while the
@@ -136,3 +121,6 @@ impl ResourceLimiter for Bounds {
         Ok(desired <= TABLE_ELEMENTS)
     }
 }
+
+#[cfg(test)]
+mod tests;

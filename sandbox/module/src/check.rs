@@ -177,3 +177,6 @@ impl Errors {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -49,7 +49,7 @@ pub fn inspect(bytes: &[u8], world: World) -> Result<ModuleReport, Refusal> {
     if Parser::is_core_wasm(bytes) {
         return Err(Refusal::CoreModule);
     }
-    Validator::new_with_features(features()).validate_all(bytes).map_err(invalid)?;
+    Validator::new_with_features(FEATURES).validate_all(bytes).map_err(invalid)?;
     let mut seen = walk(bytes)?;
     let (allowed, export) = contract(world);
     let strangers: Vec<String> = seen
@@ -94,20 +94,18 @@ fn contract(world: World) -> (&'static [&'static str], &'static str) {
     }
 }
 
-/// The features of the sandbox: those that Rust and C compilers emit, and no others.
-/// The engine's configuration must switch on the same ones.
-fn features() -> WasmFeatures {
-    WasmFeatures::MUTABLE_GLOBAL
-        | WasmFeatures::SATURATING_FLOAT_TO_INT
-        | WasmFeatures::SIGN_EXTENSION
-        | WasmFeatures::REFERENCE_TYPES
-        | WasmFeatures::MULTI_VALUE
-        | WasmFeatures::BULK_MEMORY
-        | WasmFeatures::SIMD
-        | WasmFeatures::FLOATS
-        | WasmFeatures::EXTENDED_CONST
-        | WasmFeatures::COMPONENT_MODEL
-}
+/// The features of the sandbox: those that Rust and C compilers emit, and no others. The
+/// engine switches on exactly these.
+pub const FEATURES: WasmFeatures = WasmFeatures::MUTABLE_GLOBAL
+    .union(WasmFeatures::SATURATING_FLOAT_TO_INT)
+    .union(WasmFeatures::SIGN_EXTENSION)
+    .union(WasmFeatures::REFERENCE_TYPES)
+    .union(WasmFeatures::MULTI_VALUE)
+    .union(WasmFeatures::BULK_MEMORY)
+    .union(WasmFeatures::SIMD)
+    .union(WasmFeatures::FLOATS)
+    .union(WasmFeatures::EXTENDED_CONST)
+    .union(WasmFeatures::COMPONENT_MODEL);
 
 #[derive(Default)]
 struct Seen {

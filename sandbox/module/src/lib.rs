@@ -21,7 +21,7 @@ mod parameters;
 mod raw;
 
 pub use error::{ManifestError, ManifestErrors, ParameterError, Refusal};
-pub use inspect::{MAX_COMPONENT_BYTES, ModuleReport, StaticFinding, inspect};
+pub use inspect::{FEATURES, MAX_COMPONENT_BYTES, ModuleReport, StaticFinding, inspect};
 pub use manifest::{
     Aggregate, AggregateKind, ColumnInput, ColumnKind, Contributed, HistogramSpec, KeyDomain,
     KeySpec, Manifest, OutputBody, OutputSpec, TableColumnSpec, TableInput, TableRole, TableSpec,

@@ -10,6 +10,8 @@ const MAX_KEYS: usize = 4;
 const MAX_CELLS: usize = 10_000;
 const MAX_TABLE_COLUMNS: usize = 32;
 const MAX_CONTRIBUTIONS: u32 = 256;
+const MOST_CLAMP: f64 = 1e15;
+const LEAST_CLAMP: f64 = 1e-9;
 
 pub(super) fn outputs(
     raw: Vec<RawOutput>,
@@ -69,7 +71,7 @@ fn refuse_strangers(at: &str, raw: &RawOutput, world: World, errors: &mut Errors
         ("unit", raw.unit.is_some(), matches!(kind, "sum" | "histogram" | "survival")),
         ("max_contributions", raw.max_contributions.is_some(), host_made),
         ("default", raw.default.is_some(), host_made),
-        ("suppress_small", raw.suppress_small.is_some(), host_made && kind != "survival"),
+        ("suppress_small", raw.suppress_small.is_some(), matches!(kind, "count" | "sum")),
     ];
     for (key, given, belongs) in present {
         if given && !belongs {
@@ -84,8 +86,11 @@ fn aggregate(at: &str, raw: RawOutput, tables: &[TableInput], errors: &mut Error
     let kind = match raw.kind.as_str() {
         "sum" => {
             let [low, high] = raw.clamp.unwrap_or([f64::NAN, f64::NAN]);
-            if !(low.is_finite() && high.is_finite() && low < high) {
-                errors.add("clamp", at, "a sum needs `clamp = [low, high]`, low < high");
+            // The host sums scaled integers: a range far outside medicine would lose digits.
+            let sensible = low.abs() <= MOST_CLAMP && high.abs() <= MOST_CLAMP;
+            if !(sensible && high - low >= LEAST_CLAMP) {
+                let message = "a sum needs `clamp = [low, high]`, within 1e15 and 1e-9 apart";
+                errors.add("clamp", at, message);
             }
             AggregateKind::Sum { unit, low, high }
         }

@@ -1,0 +1,164 @@
+use super::*;
+use crate::manifest::{AggregateKind, ColumnKind, OutputBody, TableRole};
+
+const PER_PATIENT: &str = r#"
+name = "km-by-sex"
+title = "Survival"
+world = "per-patient"
+
+[[tables]]
+name = "lung"
+columns = [{ name = "time", kind = "int" }, { name = "sex", kind = "code", codes = ["1", "2"] }]
+
+[[outputs]]
+name = "by_sex"
+title = "By sex"
+kind = "survival"
+unit = "day"
+keys = [{ name = "sex", labels = ["male", "female"] }]
+"#;
+
+const COHORT: &str = r#"
+name = "crosstab"
+title = "Crosstab"
+world = "cohort"
+
+[[tables]]
+name = "people"
+columns = [{ name = "patient", kind = "patient" }, { name = "sex", kind = "code" }]
+
+[[parameters]]
+name = "least"
+kind = "integer"
+min = 0
+max = 10
+default = 0
+
+[[outputs]]
+name = "counts"
+title = "Counts"
+kind = "table"
+columns = [
+    { name = "sex", role = "key", codes_of = "people.sex" },
+    { name = "patients", role = "patient_count" },
+]
+"#;
+
+fn codes(text: &str) -> Vec<(&'static str, String)> {
+    let Err(ManifestErrors(errors)) = parse(text) else { return Vec::new() };
+    errors.into_iter().map(|e| (e.code, e.at)).collect()
+}
+
+/// The per-patient manifest with one piece replaced.
+fn changed(from: &str, to: &str) -> Vec<(&'static str, String)> {
+    assert!(PER_PATIENT.contains(from), "{from}");
+    codes(&PER_PATIENT.replacen(from, to, 1))
+}
+
+fn cohort(from: &str, to: &str) -> Vec<(&'static str, String)> {
+    assert!(COHORT.contains(from), "{from}");
+    codes(&COHORT.replacen(from, to, 1))
+}
+
+#[test]
+fn a_per_patient_manifest_is_read() {
+    let manifest = parse(PER_PATIENT).unwrap();
+    assert_eq!(manifest.world, World::PerPatient);
+    assert_eq!(manifest.tables[0].columns[1].codes, ["1", "2"]);
+    let OutputBody::Aggregate(made) = &manifest.outputs[0].body else { panic!() };
+    assert_eq!(made.kind, AggregateKind::Survival { time_unit: "day".into() });
+    assert_eq!((made.cells(), made.arity(), made.max_contributions), (2, 2, 1));
+}
+
+#[test]
+fn a_cohort_manifest_is_read() {
+    let manifest = parse(COHORT).unwrap();
+    assert_eq!(manifest.tables[0].columns[0].kind, ColumnKind::Patient);
+    let OutputBody::Table(table) = &manifest.outputs[0].body else { panic!() };
+    let expected = TableRole::Key(KeyDomain::CodesOf { table: 0, column: 1 });
+    assert_eq!(table.columns[0].role, expected);
+}
+
+#[test]
+fn unknown_keys_are_refused_everywhere_and_all_at_once() {
+    let text = PER_PATIENT
+        .replace("title = \"Survival\"", "title = \"Survival\"\ncolour = 1")
+        .replace("name = \"lung\"", "name = \"lung\"\ncolour = 1")
+        .replace("kind = \"int\"", "kind = \"int\", colour = 1")
+        .replace("unit = \"day\"", "unit = \"day\"\ncolour = 1")
+        .replace("labels =", "colour = 1, labels =");
+    let found = codes(&text);
+    let places: Vec<&str> = found.iter().map(|(_, at)| at.as_str()).collect();
+    assert!(found.iter().all(|(code, _)| *code == "unknown_key"), "{found:?}");
+    assert_eq!(
+        places,
+        [
+            "analysis.toml",
+            "tables.lung",
+            "tables.lung.columns.time",
+            "outputs.by_sex",
+            "outputs.by_sex.keys.sex"
+        ]
+    );
+}
+
+#[test]
+fn each_mistake_has_its_code() {
+    let sum = "kind = \"sum\"\nclamp = [1.0, 1.0]";
+    let cases: [(&str, &str, &str); 17] = [
+        ("world = \"per-patient\"", "world = \"all\"", "world"),
+        ("name = \"km-by-sex\"", "name = \"../etc\"", "name"),
+        ("title = \"Survival\"", "title = \" \"", "text"),
+        ("kind = \"int\"", "kind = \"text\"", "column_kind"),
+        ("kind = \"int\"", "kind = \"patient\"", "column_kind"),
+        ("kind = \"int\"", "kind = \"code\"", "codes"),
+        ("kind = \"int\"", "kind = \"int\", codes = [\"1\"]", "codes"),
+        ("codes = [\"1\", \"2\"]", "codes = [\"1\", \"1\"]", "duplicate"),
+        ("name = \"time\"", "name = \"sex\"", "duplicate"),
+        ("kind = \"survival\"", "kind = \"table\"", "output_kind"),
+        ("kind = \"survival\"", sum, "clamp"),
+        ("kind = \"survival\"", "kind = \"sum\"\nclamp = [0.0, 1e300]", "clamp"),
+        ("kind = \"survival\"", "kind = \"histogram\"\nedges = [2.0, 1.0]", "edges"),
+        ("unit = \"day\"", "max_contributions = 0", "max_contributions"),
+        ("unit = \"day\"", "default = { keys = [2], values = [1.0, 1.0] }", "default"),
+        ("unit = \"day\"", "suppress_small = true", "unknown_key"),
+        ("labels = [\"male\", \"female\"]", "codes_of = \"lung.sex\"", "key_domain"),
+    ];
+    for (from, to, code) in cases {
+        let found = changed(from, to);
+        assert!(found.iter().any(|(c, _)| *c == code), "{to}: {found:?}");
+    }
+}
+
+#[test]
+fn cohort_mistakes_have_their_codes() {
+    let cases: [(&str, &str, &str); 6] = [
+        ("codes_of = \"people.sex\"", "codes_of = \"people.patient\"", "key_domain"),
+        ("codes_of = \"people.sex\"", "labels = []", "key_domain"),
+        ("role = \"patient_count\"", "role = \"total\"", "role"),
+        ("role = \"patient_count\"", "role = \"count\", labels = [\"a\"]", "unknown_key"),
+        ("default = 0", "default = 11", "parameter_range"),
+        ("kind = \"integer\"", "kind = \"date\"", "parameter_kind"),
+    ];
+    for (from, to, code) in cases {
+        let found = cohort(from, to);
+        assert!(found.iter().any(|(c, _)| *c == code), "{to}: {found:?}");
+    }
+}
+
+#[test]
+fn sizes_are_capped() {
+    let many: String = (0..300).map(|i| format!("\"l{i}\",")).collect();
+    let key = |name: &str| format!("{{ name = \"{name}\", labels = [{many}] }}");
+    let keys = format!("keys = [{}, {}]", key("a"), key("b"));
+    let found = changed("keys = [{ name = \"sex\", labels = [\"male\", \"female\"] }]", &keys);
+    assert_eq!(found, [("too_many", "outputs.by_sex".to_owned())]);
+    assert_eq!(codes(&" ".repeat(MAX_BYTES + 1))[0].0, "too_large");
+}
+
+#[test]
+fn syntax_errors_say_where() {
+    let Err(ManifestErrors(errors)) = parse("name = ") else { panic!() };
+    assert_eq!(errors[0].code, "syntax");
+    assert!(errors[0].message.contains("line 1"));
+}
