@@ -72,10 +72,10 @@ impl Authorizer {
         self.decide(caller, resource, Some(fresh)).await
     }
 
-    /// Whether a listing may hold `resource` for a caller who was permitted to list.
-    /// Asks the policies without a record of its own; the listing has one.
+    /// Whether the policies would permit `A`: what a permitted listing may hold, or whether
+    /// to go on to a decision. Gives no permit and leaves no record of its own.
     #[must_use]
-    pub fn may_list<A: Action>(&self, caller: &Caller, resource: &A::Resource) -> bool {
+    pub fn would_permit<A: Action>(&self, caller: &Caller, resource: &A::Resource) -> bool {
         self.policies.decide(caller, A::NAME, resource, false).allowed
     }
 

@@ -110,8 +110,6 @@ pub struct RunPlan {
     pub module_id: ModuleId,
     /// Its state.
     pub module_state: ModuleState,
-    /// Whether it was brought into this project.
-    pub module_in_project: bool,
     /// What the module wants and the agreement does not grant (AG-3).
     pub ungranted: Vec<String>,
 }
@@ -126,7 +124,6 @@ impl Resource for RunPlan {
     fn attributes(&self, attributes: &mut Attributes) {
         self.terms.attributes(attributes);
         attributes.text("module_state", self.module_state.name());
-        attributes.flag("module_in_project", self.module_in_project);
         attributes.texts("ungranted", &self.ungranted);
     }
 }

@@ -161,7 +161,6 @@ impl Resources {
             terms: self.terms.clone(),
             module_id: ModuleId::new(NOW),
             module_state,
-            module_in_project: true,
             ungranted: ungranted.iter().map(|name| (*name).to_owned()).collect(),
         }
     }

@@ -121,7 +121,7 @@ impl App {
         let mut allowed = Vec::new();
         for module in &queue.for_decision().items {
             let resource = self.module_resource(caller, module).await?;
-            if self.authorizer.may_list::<DecideModule>(caller, &resource) {
+            if self.authorizer.would_permit::<DecideModule>(caller, &resource) {
                 allowed.push(module.clone());
             }
         }

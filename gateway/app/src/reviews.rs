@@ -126,7 +126,7 @@ impl App {
         let mut allowed = Vec::new();
         for request in &queue.for_decision().items {
             let resource = self.review_resource(caller, request).await?;
-            if self.authorizer.may_list::<ReadReviewRequest>(caller, &resource) {
+            if self.authorizer.would_permit::<ReadReviewRequest>(caller, &resource) {
                 allowed.push(request.clone());
             }
         }
@@ -160,11 +160,15 @@ impl App {
         answer: StepUpAnswer,
     ) -> Result<Visible<ReviewView>, AppError> {
         let reviewer = session_of(caller)?.person().person_id;
-        let request = self.store.review_request(cast.review_request_id).await?;
-        let resource = self.review_resource(caller, request.for_decision()).await?;
         if cast.verdict != Verdict::Approve && cast.comment.trim().is_empty() {
             let why = "say what must change, so that the researcher can mend it";
             return Err(AppError::invalid("COMMENT_MISSING", "comment", why));
+        }
+        let request = self.store.review_request(cast.review_request_id).await?;
+        let resource = self.review_resource(caller, request.for_decision()).await?;
+        if !self.authorizer.would_permit::<ReadReviewRequest>(caller, &resource) {
+            // Before the assertion is looked at, or its fate would tell that the request exists.
+            return Err(AppError::NotFound);
         }
         let fresh = self.redeem_step_up(caller, answer).await?;
         let decision_sha256 = fresh.decision_sha256.clone();

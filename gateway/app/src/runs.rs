@@ -47,12 +47,15 @@ impl App {
         let (project, terms) = self.project_terms(caller, request.project_id).await?;
         let module = self.store.module(request.module_id).await?;
         let (project, module) = (project.for_decision(), module.for_decision());
+        if module.project_id != project.project_id {
+            // Another project's module must look like none at all (ZN-1).
+            return Err(AppError::NotFound);
+        }
         let wanted = module.inputs.iter().map(|(table, columns)| (table.as_str(), &columns[..]));
         let plan = RunPlan {
             terms,
             module_id: module.module_id,
             module_state: module.state,
-            module_in_project: module.project_id == project.project_id,
             ungranted: project.agreement.ungranted(wanted),
         };
         let permit = self.authorizer.authorize::<StartRun>(caller, plan).await?;
