@@ -1,0 +1,218 @@
+//! Agreements and projects.
+
+use sekisho_domain::{
+    Agreement, AgreementId, GrantedTable, Project, ProvisionMethod, Timestamp, agreement::Place,
+};
+use sekisho_proto::v1;
+
+use super::{
+    Invalid, Shown, field, invalid,
+    time::{stamp, timestamp},
+};
+use crate::limits::{COLUMNS, LIST, NAME_CHARS};
+
+/// Most runs an hour an agreement may speak of.
+const RUNS_PER_HOUR: u32 = 10_000;
+
+/// An agreement to be recorded. An id that came along is ignored: the gateway gives one.
+pub(crate) fn new_agreement(message: v1::Agreement, now: Timestamp) -> Result<Agreement, Invalid> {
+    let purpose = field::comment(message.purpose, "agreement.purpose")?;
+    if purpose.trim().is_empty() {
+        return Err(invalid("REQUIRED", "agreement.purpose", "must be given (AG-1)"));
+    }
+    let period_start = timestamp(message.period_start, "agreement.period_start")?;
+    let period_end = timestamp(message.period_end, "agreement.period_end")?;
+    if period_end <= period_start {
+        return Err(invalid("EMPTY_PERIOD", "agreement.period_end", "must be after the start"));
+    }
+    Ok(Agreement {
+        agreement_id: AgreementId::new(now),
+        organisation_id: field::id(&message.organisation_id, "agreement.organisation_id")?,
+        purpose,
+        handlers: field::list(message.handlers, "agreement.handlers", LIST, |text, field| {
+            field::id(&text, field)
+        })?,
+        places: field::list(message.places, "agreement.places", LIST, place)?,
+        dataset_id: field::name(message.dataset_id, "agreement.dataset_id")?,
+        dataset_version: field::name(message.dataset_version, "agreement.dataset_version")?,
+        tables: field::list(message.tables, "agreement.tables", LIST, granted_table)?,
+        period_start,
+        period_end,
+        provision_method: provision_method(message.provision_method)?,
+        bring_in: message.bring_in,
+        take_out: message.take_out,
+        min_cell: between(message.min_cell, 1, u32::MAX, "agreement.min_cell")?,
+        runs_per_hour: between(message.runs_per_hour, 1, RUNS_PER_HOUR, "agreement.runs_per_hour")?,
+    })
+}
+
+fn place(text: String, field: &str) -> Result<Place, Invalid> {
+    let text = field::one_line(text, field, NAME_CHARS)?;
+    Place::try_from(text).map_err(|error| invalid("MALFORMED_PLACE", field, error.to_string()))
+}
+
+fn granted_table(table: v1::GrantedTable, field: &str) -> Result<GrantedTable, Invalid> {
+    Ok(GrantedTable {
+        table: field::name(table.table, &format!("{field}.table"))?,
+        columns: field::list(table.columns, &format!("{field}.columns"), COLUMNS, field::name)?,
+        row_filter: field::comment(table.row_filter, &format!("{field}.row_filter"))?,
+    })
+}
+
+fn provision_method(method: i32) -> Result<ProvisionMethod, Invalid> {
+    match v1::ProvisionMethod::try_from(method) {
+        Ok(v1::ProvisionMethod::Visiting) => Ok(ProvisionMethod::Visiting),
+        Ok(v1::ProvisionMethod::Onsite) => Ok(ProvisionMethod::Onsite),
+        _ => Err(invalid(
+            "UNKNOWN_VALUE",
+            "agreement.provision_method",
+            "must be visiting or on-site (AG-4)",
+        )),
+    }
+}
+
+fn between(value: u32, least: u32, most: u32, field: &str) -> Result<u32, Invalid> {
+    if (least..=most).contains(&value) {
+        Ok(value)
+    } else {
+        Err(invalid("OUT_OF_RANGE", field, format!("must be {least} to {most}")))
+    }
+}
+
+impl Shown for Project {
+    type Message = v1::Project;
+
+    fn message(self) -> v1::Project {
+        v1::Project {
+            project_id: self.project_id.to_string(),
+            name: self.name,
+            agreement: Some(agreement(self.agreement)),
+        }
+    }
+}
+
+fn agreement(agreement: Agreement) -> v1::Agreement {
+    let provision_method = match agreement.provision_method {
+        ProvisionMethod::Visiting => v1::ProvisionMethod::Visiting,
+        ProvisionMethod::Onsite => v1::ProvisionMethod::Onsite,
+    };
+    let table = |granted: GrantedTable| v1::GrantedTable {
+        table: granted.table,
+        columns: granted.columns,
+        row_filter: granted.row_filter,
+    };
+    v1::Agreement {
+        agreement_id: agreement.agreement_id.to_string(),
+        organisation_id: agreement.organisation_id.to_string(),
+        purpose: agreement.purpose,
+        handlers: agreement.handlers.iter().map(ToString::to_string).collect(),
+        places: agreement.places.into_iter().map(String::from).collect(),
+        dataset_id: agreement.dataset_id,
+        dataset_version: agreement.dataset_version,
+        tables: agreement.tables.into_iter().map(table).collect(),
+        period_start: Some(stamp(agreement.period_start)),
+        period_end: Some(stamp(agreement.period_end)),
+        provision_method: provision_method.into(),
+        bring_in: agreement.bring_in,
+        take_out: agreement.take_out,
+        min_cell: agreement.min_cell,
+        runs_per_hour: agreement.runs_per_hour,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use prost_types::Timestamp as Stamp;
+    use sekisho_domain::{OrganisationId, PersonId};
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1);
+
+    fn message() -> v1::Agreement {
+        v1::Agreement {
+            agreement_id: String::new(),
+            organisation_id: OrganisationId::new(NOW).to_string(),
+            purpose: "Survival by sex".to_owned(),
+            handlers: vec![PersonId::new(NOW).to_string()],
+            places: vec!["127.0.0.0/8".to_owned()],
+            dataset_id: "lung".to_owned(),
+            dataset_version: "v1".to_owned(),
+            tables: vec![v1::GrantedTable {
+                table: "lung".to_owned(),
+                columns: vec!["time".to_owned()],
+                row_filter: String::new(),
+            }],
+            period_start: Some(Stamp { seconds: 1, nanos: 0 }),
+            period_end: Some(Stamp { seconds: 2, nanos: 0 }),
+            provision_method: v1::ProvisionMethod::Visiting.into(),
+            bring_in: true,
+            take_out: true,
+            min_cell: 10,
+            runs_per_hour: 20,
+        }
+    }
+
+    #[test]
+    fn a_whole_agreement_is_parsed() {
+        let parsed = new_agreement(message(), NOW).unwrap();
+        assert_eq!(parsed.tables[0].columns, ["time"]);
+        assert_eq!(parsed.period_end, Timestamp::from_millis(2000));
+    }
+
+    #[test]
+    fn ag_4_a_medium_in_hand_cannot_be_agreed() {
+        for method in [0, 3, 99] {
+            let refused =
+                new_agreement(v1::Agreement { provision_method: method, ..message() }, NOW);
+            assert_eq!(refused.unwrap_err().code, "UNKNOWN_VALUE");
+        }
+    }
+
+    #[test]
+    fn every_bad_field_is_named() {
+        let table = |columns: Vec<String>| v1::GrantedTable {
+            table: "lung".to_owned(),
+            columns,
+            row_filter: String::new(),
+        };
+        let start = || Some(Stamp { seconds: 1, nanos: 0 });
+        for (bad, code, field) in [
+            (v1::Agreement { purpose: " ".into(), ..message() }, "REQUIRED", "agreement.purpose"),
+            (
+                v1::Agreement { handlers: vec!["x".into()], ..message() },
+                "MALFORMED_ID",
+                "agreement.handlers[0]",
+            ),
+            (
+                v1::Agreement { places: vec!["home".into()], ..message() },
+                "MALFORMED_PLACE",
+                "agreement.places[0]",
+            ),
+            (
+                v1::Agreement { tables: vec![table(vec![String::new()])], ..message() },
+                "REQUIRED",
+                "agreement.tables[0].columns[0]",
+            ),
+            (
+                v1::Agreement { tables: vec![table(vec!["c".into(); 2001])], ..message() },
+                "TOO_MANY",
+                "agreement.tables[0].columns",
+            ),
+            (v1::Agreement { min_cell: 0, ..message() }, "OUT_OF_RANGE", "agreement.min_cell"),
+            (
+                v1::Agreement { period_end: start(), ..message() },
+                "EMPTY_PERIOD",
+                "agreement.period_end",
+            ),
+            (
+                v1::Agreement { period_start: None, ..message() },
+                "REQUIRED",
+                "agreement.period_start",
+            ),
+        ] {
+            let refused = new_agreement(bad, NOW).unwrap_err();
+            assert_eq!((refused.code, refused.field.as_str()), (code, field));
+        }
+    }
+}

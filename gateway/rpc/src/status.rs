@@ -1,0 +1,211 @@
+//! The one mapping from the application's errors to gRPC statuses, with `google.rpc`
+//! details that programs can rely on. The record layer adds the request id.
+
+use std::collections::HashMap;
+
+use sekisho_app::AppError;
+use sekisho_audit::RuleCited;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use crate::convert::Invalid;
+
+/// `google.rpc.ErrorInfo.domain` of everything this gateway refuses.
+pub const DOMAIN: &str = "sekisho";
+
+impl From<Invalid> for Status {
+    fn from(invalid: Invalid) -> Self {
+        let Invalid { code, field, message } = invalid;
+        status(AppError::Invalid { code, field, message })
+    }
+}
+
+/// The status of an application error.
+pub(crate) fn status(error: AppError) -> Status {
+    let reason = error.code();
+    match error {
+        AppError::Refused(rules) => refused(reason, &rules),
+        AppError::NotFound => plain(Code::NotFound, reason, "there is no such thing", None),
+        AppError::Unauthenticated { .. } => plain(
+            Code::Unauthenticated,
+            reason,
+            "the caller could not be authenticated",
+            Some("log in"),
+        ),
+        AppError::Invalid { field, message, .. } => invalid(reason, field, message),
+        AppError::Conflict { message, .. } => {
+            plain(Code::FailedPrecondition, reason, message, None)
+        }
+        AppError::Limit { message, .. } => plain(Code::ResourceExhausted, reason, message, None),
+        AppError::Unavailable(cause) => {
+            tracing::warn!(cause, "unavailable");
+            plain(
+                Code::Unavailable,
+                reason,
+                "the gateway cannot do this now",
+                Some("try again in a moment"),
+            )
+        }
+        AppError::Internal(cause) => {
+            tracing::error!(cause, "internal error");
+            plain(
+                Code::Internal,
+                reason,
+                "the gateway failed",
+                Some("tell the steward the request id"),
+            )
+        }
+    }
+}
+
+/// A part of a cited rule.
+type Part = fn(&RuleCited) -> &str;
+
+/// What a refusal tells of each rule.
+const PARTS: [(&str, Part); 3] =
+    [("policy", |rule| &rule.policy), ("rule", |rule| &rule.rule), ("clause", |rule| &rule.clause)];
+
+/// A refusal that names the rules and clauses behind it.
+fn refused(reason: &'static str, rules: &[RuleCited]) -> Status {
+    let all = |part: Part| rules.iter().map(part).collect::<Vec<_>>().join(",");
+    let first = |part: Part| rules.first().map_or("", part).to_owned();
+    let mut metadata = HashMap::new();
+    for (name, part) in PARTS {
+        metadata.insert(name.to_owned(), first(part));
+        if rules.len() > 1 {
+            metadata.insert(format!("{name}_all"), all(part));
+        }
+    }
+    let message = match rules.first() {
+        Some(rule) => format!("refused by {} ({})", rule.clause, rule.rule),
+        None => "refused: nothing allows it".to_owned(),
+    };
+    let details = ErrorDetails::with_error_info(reason, DOMAIN, metadata);
+    Status::with_error_details(Code::PermissionDenied, message, details)
+}
+
+fn invalid(reason: &'static str, field: String, message: String) -> Status {
+    let mut details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
+    details.add_bad_request_violation(&field, &message);
+    Status::with_error_details(Code::InvalidArgument, format!("{field}: {message}"), details)
+}
+
+fn plain(
+    code: Code,
+    reason: &'static str,
+    message: impl Into<String>,
+    next: Option<&str>,
+) -> Status {
+    let next = next.map(|next| ("next".to_owned(), next.to_owned()));
+    let metadata: HashMap<String, String> = next.into_iter().collect();
+    let details = ErrorDetails::with_error_info(reason, DOMAIN, metadata);
+    Status::with_error_details(code, message, details)
+}
+
+/// A code's name as the protocol spells it, such as `PERMISSION_DENIED`.
+#[must_use]
+pub fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rule(n: u8) -> RuleCited {
+        RuleCited {
+            policy: format!("policy_{n}"),
+            rule: format!("rule_{n}"),
+            clause: format!("AG-{n}"),
+        }
+    }
+
+    #[test]
+    fn every_error_has_its_code_and_reason() {
+        let text = || "secret cause".to_owned();
+        for (error, code, reason) in [
+            (AppError::Refused(vec![rule(1)]), Code::PermissionDenied, "REFUSED"),
+            (AppError::NotFound, Code::NotFound, "NOT_FOUND"),
+            (
+                AppError::Unauthenticated { code: "SESSION_EXPIRED" },
+                Code::Unauthenticated,
+                "SESSION_EXPIRED",
+            ),
+            (
+                AppError::Invalid { code: "TOO_LONG", field: "name".into(), message: text() },
+                Code::InvalidArgument,
+                "TOO_LONG",
+            ),
+            (
+                AppError::Conflict { code: "STALE_ROUND", message: text() },
+                Code::FailedPrecondition,
+                "STALE_ROUND",
+            ),
+            (
+                AppError::Limit { code: "RUN_RATE", message: text() },
+                Code::ResourceExhausted,
+                "RUN_RATE",
+            ),
+            (AppError::Unavailable(text()), Code::Unavailable, "UNAVAILABLE"),
+            (AppError::Internal(text()), Code::Internal, "INTERNAL"),
+        ] {
+            let hides_cause = matches!(error, AppError::Internal(_) | AppError::Unavailable(_));
+            let status = status(error);
+            let info = status.get_details_error_info().unwrap();
+            assert_eq!((status.code(), info.reason.as_str()), (code, reason));
+            assert_eq!(info.domain, DOMAIN);
+            assert!(!(hides_cause && format!("{status:?}").contains("secret")), "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_refusal_cites_its_first_rule_and_lists_all() {
+        let status = status(AppError::Refused(vec![rule(1), rule(2)]));
+        let metadata = status.get_details_error_info().unwrap().metadata;
+        for (key, value) in [
+            ("policy", "policy_1"),
+            ("rule", "rule_1"),
+            ("clause", "AG-1"),
+            ("policy_all", "policy_1,policy_2"),
+            ("rule_all", "rule_1,rule_2"),
+            ("clause_all", "AG-1,AG-2"),
+        ] {
+            assert_eq!(metadata.get(key).map(String::as_str), Some(value), "{key}");
+        }
+    }
+
+    #[test]
+    fn an_invalid_field_is_named() {
+        let invalid =
+            Invalid { code: "REQUIRED", field: "run_id".into(), message: "missing".into() };
+        let bad = Status::from(invalid).get_details_bad_request().unwrap();
+        assert_eq!(bad.field_violations[0].field, "run_id");
+    }
+
+    #[test]
+    fn code_names_are_those_of_the_protocol() {
+        for number in 0..=16 {
+            let code = Code::from_i32(number);
+            let squeezed = code_name(code).replace('_', "").to_lowercase();
+            assert_eq!(squeezed, format!("{code:?}").to_lowercase());
+        }
+    }
+}
