@@ -16,9 +16,9 @@ use crate::failure::Failed;
 use crate::run::{Made, Notes, Prepared};
 use crate::sandbox::{self, Bounds, Meter};
 use emit::Emitted;
-use host::Host;
 #[allow(unreachable_pub, reason = "the generated bindings name it in public signatures")]
 pub use host::Reader;
+use host::{Host, Numbers};
 
 /// Stack of the guest's thread: the guest's own stack and room for the host's imports.
 const THREAD_STACK_BYTES: usize = 8 << 20;
@@ -45,7 +45,7 @@ pub(crate) fn run(
         scans,
         resources: ResourceTable::new(),
         opened: 0,
-        patients: Default::default(),
+        patients: Numbers::default(),
         rows_read: 0,
         progress: tell,
         failed: None,
@@ -110,7 +110,7 @@ fn call(engine: &Engine, ready: &CohortPre<Host>, host: Host, fuel: Option<u64>)
     };
     Ended {
         rows_read: host.rows_read,
-        patients: host.patients.len() as u64,
+        patients: host.patients.len(),
         peak_memory: host.bounds.peak_memory,
         fuel_used,
         made: result.and_then(|()| host.finish()),

@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use sekisho_proto::v1::Evidence;
 use wasmtime::component::{Component, Linker};
-use wasmtime::{Engine, Store};
+use wasmtime::{Engine, Store, Trap};
 
 use crate::ProgressSink;
 use crate::aggregate::Aggregates;
@@ -35,7 +35,7 @@ pub(crate) fn run(
         while let Some(tables) = patients.next()? {
             notes.patients += 1;
             notes.rows_read += tables.iter().map(|t| u64::from(t.rows)).sum::<u64>();
-            let answered = guest.answer(&tables, &parameters, notes);
+            let answered = guest.answer(&tables, &parameters, notes)?;
             let taken = answered.and_then(|answer| {
                 aggregates.accept(&answer).map_err(|malformed| malformed.to_string())
             });
@@ -81,36 +81,40 @@ impl Guest {
         Ok(guest)
     }
 
-    /// Tells an export of another type, which no patient can mend, from a guest that traps.
+    /// Tells what no patient can mend, an export of another type or more memory than a
+    /// patient may have, from a guest that traps.
     fn fits(&self) -> Result<(), Failed> {
         let mut store = self.store()?;
-        let Ok(instance) = self.ready.instance_pre().instantiate(&mut store) else {
-            return Ok(());
+        let misfit = |e: wasmtime::Error| Failed::contract("component", format!("{e:#}"));
+        let instance = match self.ready.instance_pre().instantiate(&mut store) {
+            Ok(instance) => instance,
+            Err(error) if error.is::<Trap>() => return Ok(()),
+            Err(error) => return Err(misfit(error)),
         };
-        PerPatient::new(&mut store, &instance)
-            .map(|_| ())
-            .map_err(|e| Failed::contract("component", format!("{e:#}")))
+        PerPatient::new(&mut store, &instance).map(|_| ()).map_err(misfit)
     }
 
-    /// One call in a fresh instance. Any failure is this patient's alone.
+    /// One call in a fresh instance. What the guest does wrong is this patient's alone; an
+    /// instance that cannot be made ends the run, lest patients be dropped in silence.
     fn answer(
         &self,
         tables: &[Table],
         parameters: &[Parameter],
         notes: &mut Notes,
-    ) -> Result<Vec<Contribution>, String> {
-        let mut store = self.store().map_err(|failed| failed.detail)?;
-        let answer = self
-            .ready
-            .instantiate(&mut store)
-            .and_then(|instance| instance.call_contribute(&mut store, tables, parameters));
+    ) -> Result<Result<Vec<Contribution>, String>, Failed> {
+        let mut store = self.store()?;
+        let answer = match self.ready.instantiate(&mut store) {
+            Ok(instance) => instance.call_contribute(&mut store, tables, parameters),
+            Err(error) if error.is::<Trap>() => Err(error),
+            Err(error) => return Err(Failed::environment("instance", format!("{error:#}"))),
+        };
         let left = store.get_fuel().unwrap_or(0);
         notes.used_fuel(self.fuel.saturating_sub(left));
         notes.used_memory(store.data().peak_memory);
-        answer.map_err(|error| match store.data().refused {
+        Ok(answer.map_err(|error| match store.data().refused {
             true => format!("a memory growth was refused, then: {error:?}"),
             false => format!("{error:?}"),
-        })
+        }))
     }
 
     fn store(&self) -> Result<Store<Bounds>, Failed> {

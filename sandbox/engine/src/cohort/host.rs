@@ -1,10 +1,10 @@
 //! The imports of the cohort world.
 
-use std::collections::HashMap;
+mod numbers;
+
 use std::sync::mpsc::Sender;
 use std::time::Instant;
 
-use arrow::array::UInt64Array;
 use arrow::record_batch::RecordBatch;
 use sekisho_module::ColumnKind;
 use wasmtime::component::{Resource, ResourceTable};
@@ -19,6 +19,7 @@ use crate::run::{Made, Prepared};
 use crate::sandbox::Bounds;
 use crate::scan::{BucketRows, Scan};
 use crate::view::TableView;
+pub(super) use numbers::Numbers;
 
 /// Times a run may open tables.
 const MOST_OPENINGS: u32 = 64;
@@ -32,8 +33,7 @@ pub(crate) struct Host {
     pub(super) scans: Vec<Scan>,
     pub(super) resources: ResourceTable,
     pub(super) opened: u32,
-    /// Number of each patient by token, given in order of first sight.
-    pub(super) patients: HashMap<u64, u32>,
+    pub(super) patients: Numbers,
     pub(super) rows_read: u64,
     pub(super) emitted: Emitted,
     pub(super) progress: Sender<u32>,
@@ -53,7 +53,7 @@ pub struct Reader {
 
 impl Host {
     pub(super) fn finish(self) -> Result<Vec<Made>, Failed> {
-        self.emitted.finish(self.patients.len() as u64, self.rows_read)
+        self.emitted.finish(self.patients.len(), self.rows_read)
     }
 
     /// Ends the run: the guest sees a trap, the host remembers why.
@@ -152,7 +152,7 @@ fn make(
     batch: &RecordBatch,
     start: usize,
     len: usize,
-    patients: &mut HashMap<u64, u32>,
+    patients: &mut Numbers,
 ) -> Result<data::Batch, Failed> {
     let mut columns = Vec::with_capacity(view.columns.len() + 1);
     for (column, array) in view.columns.iter().zip(batch.columns().iter().skip(1)) {
@@ -160,32 +160,14 @@ fn make(
         buffer.append(column, array, start, len)?;
         columns.push(buffer.finish());
     }
-    let numbers = number(tokens(batch)?, start, len, patients);
+    let rows = tokens(batch)?.values().get(start..start + len).unwrap_or_default();
+    let numbers = patients.of(rows);
     if let Some(at) = view.patient_at {
         let column = Column { data: ColumnData::Patients(numbers), validity: Vec::new() };
         columns.insert(at.min(columns.len()), column);
     }
     // At most 65,536 rows.
     Ok(data::Batch { rows: u32::try_from(len).unwrap_or(u32::MAX), columns })
-}
-
-/// Tokens stay here; what crosses means nothing outside this run.
-fn number(
-    tokens: &UInt64Array,
-    start: usize,
-    len: usize,
-    patients: &mut HashMap<u64, u32>,
-) -> Vec<u32> {
-    let mut numbers = Vec::with_capacity(len);
-    let rows = tokens.values().get(start..start + len).unwrap_or_default();
-    // Rows of one patient stand together: one look-up for all of them.
-    for same in rows.chunk_by(|a, b| a == b) {
-        let Some(token) = same.first() else { continue };
-        let next = u32::try_from(patients.len()).unwrap_or(u32::MAX);
-        let number = *patients.entry(*token).or_insert(next);
-        numbers.resize(numbers.len() + same.len(), number);
-    }
-    numbers
 }
 
 impl types::Host for Host {}

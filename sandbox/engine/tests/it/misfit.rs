@@ -55,6 +55,13 @@ fn an_export_of_another_type_is_refused_not_counted_as_failing_patients() {
 }
 
 #[test]
+fn more_memory_than_a_patient_may_have_is_refused_not_counted_as_failing_patients() {
+    let mut job = job("trivial");
+    job.limits.memory_bytes = 65_536;
+    assert_eq!(refused(job), "component");
+}
+
+#[test]
 fn an_output_that_is_never_emitted_ends_the_run() {
     let mut job = job("columns");
     let (component, manifest) = guest("oversized-output");

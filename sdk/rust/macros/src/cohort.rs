@@ -157,7 +157,9 @@ fn glue(manifest: &Manifest) -> String {
     let readers: String = manifest.tables.iter().enumerate().map(|(at, t)| reader(at, t)).collect();
     let emits: String = manifest.outputs.iter().enumerate().map(|(at, o)| emit(at, o)).collect();
     format!(
-        "#[cfg(target_family = \"wasm\")] mod glue {{\n{bindings}\n\
+        "const _: fn(&View, &Parameters, &mut Outputs) -> \
+         ::core::result::Result<(), ::std::string::String> = run;\n\
+         #[cfg(target_family = \"wasm\")] mod glue {{\n{bindings}\n\
          use sekisho::analysis::{{data, outputs as emit, parameters as given_parameters}};\n\
          use sekisho::analysis::types::{{ColumnData, Parameter}};\n\
          use sekisho::analysis::outputs::{{Cell, Series}};\n\

@@ -121,7 +121,8 @@ fn glue(manifest: &Manifest) -> String {
     let read: String =
         manifest.tables.iter().enumerate().map(|(at, t)| read_table(at, t)).collect();
     format!(
-        "#[cfg(target_family = \"wasm\")] #[global_allocator] \
+        "const _: fn(&Patient, &Parameters, &mut Outputs) = contribute;\n\
+         #[cfg(target_family = \"wasm\")] #[global_allocator] \
          static HEAP: ::sekisho_analysis::Bump = ::sekisho_analysis::Bump::new();\n\
          #[cfg(target_family = \"wasm\")] mod glue {{\n{bindings}\n\
          use sekisho::analysis::types::{{ColumnData, Column}};\n\
