@@ -20,22 +20,20 @@ pub mod projects;
 pub mod releases;
 pub mod reviews;
 pub mod runs;
+mod seat;
 pub mod sessions;
 pub mod writer;
 
-use std::{path::Path, sync::Arc};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use sekisho_audit::{CheckpointSigner, Event};
 use sekisho_vault::KeyVault;
-use sqlx::{
-    AnyPool,
-    any::{AnyConnectOptions, AnyPoolOptions},
-    migrate::Migrator,
-};
+use sqlx::{AnyPool, any::AnyPoolOptions, migrate::Migrator};
 use tokio::sync::mpsc;
 
 pub use error::StoreError;
 pub use releases::Withdrawal;
+use seat::Seat;
 use writer::Writer;
 
 static SQLITE: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -74,40 +72,28 @@ pub struct StoreConfig<'a> {
 }
 
 impl Store {
-    /// Opens the database, brings its schema up to date and checks that the log is
+    /// Takes the writer's seat, brings the schema up to date and checks that the log is
     /// the one its newest checkpoint signs.
     ///
     /// # Errors
-    /// [`StoreError`]; [`StoreError::LogTampered`] when entries and checkpoint disagree.
+    /// [`StoreError`]; [`StoreError::LogTampered`] when entries and checkpoint disagree,
+    /// [`StoreError::Conflict`] `LOG_IN_USE` while another gateway writes the log.
     pub async fn open(config: StoreConfig<'_>) -> Result<Self, StoreError> {
         sqlx::any::install_default_drivers();
-        let sqlite = config.database_url.starts_with("sqlite:");
-        let options: AnyConnectOptions = config.database_url.parse()?;
+        let seat = Seat::take(config.database_url).await?;
+        let connection = seat.connect().await?;
+        let sqlite = seat.is_sqlite();
         let pool = AnyPoolOptions::new()
             .max_connections(8)
-            .after_connect(move |connection, _| Box::pin(prepare(connection, sqlite)))
-            .connect_with(options)
+            .acquire_timeout(Duration::from_secs(10))
+            .after_connect(move |connection, _| Box::pin(seat::prepare(connection, sqlite)))
+            .connect_with(seat.options())
             .await?;
         let migrator = if sqlite { &SQLITE } else { &POSTGRES };
         migrator.run(&pool).await?;
-        let merkle = log::load(&pool, &config.signer).await?;
         let keys = keys::Keys::new(pool.clone(), config.vault);
         let objects = objects::Objects::open(config.objects)?;
-        let writer = Writer::start(pool.clone(), merkle, config.signer, config.tap, sqlite).await?;
+        let writer = Writer::start(seat, connection, config.signer, config.tap).await?;
         Ok(Self { pool, writer, objects, keys })
     }
-}
-
-async fn prepare(connection: &mut sqlx::AnyConnection, sqlite: bool) -> Result<(), sqlx::Error> {
-    use sqlx::Executor;
-    if sqlite {
-        // Overwritten content must not linger in free pages (SV-3).
-        connection
-            .execute(
-                "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON;
-                 PRAGMA busy_timeout = 10000; PRAGMA secure_delete = ON;",
-            )
-            .await?;
-    }
-    Ok(())
 }

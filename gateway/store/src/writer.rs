@@ -1,22 +1,25 @@
 //! The one writer. Changes queue up, run one after the other inside one transaction
 //! and become durable together, so that many calls share one flush to disk; each runs
 //! under a savepoint, so that one that fails takes nothing else with it.
+//!
+//! When a transaction fails for whatever reason, what the writer believes is worth
+//! nothing: it connects anew, takes its seat again and reads the log back. That also
+//! tells whether a commit happened whose answer was lost. Until it succeeds, nothing is
+//! recorded, and so nothing is permitted.
 
 use futures::future::BoxFuture;
 use sekisho_access::{Action, Permit};
-use sekisho_audit::{Actor, CheckpointSigner, Event, Hash, MerkleLog, leaf};
-use sqlx::{AnyConnection, AnyPool, Connection, Executor};
+use sekisho_audit::{Actor, CheckpointSigner, Event, Hash, MerkleLog, TreeHead, leaf};
+use sqlx::{AnyConnection, Executor};
 use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
-use crate::{Committed, StoreError, log, sessions::check_live};
+use crate::{Committed, StoreError, log, seat::Seat, sessions::check_live};
 
 /// Most changes of one transaction.
 const BATCH: usize = 256;
 /// Changes that may wait before callers do.
 const QUEUE: usize = 4096;
-/// Key of the advisory lock that keeps a second gateway off the same log.
-const ADVISORY_LOCK: &str = "SELECT 1 WHERE pg_try_advisory_lock(7310593866311)";
 
 /// What a change does: its value for the caller, and the events that record it.
 pub type Outcome<T> = Result<(T, Vec<Event>), StoreError>;
@@ -45,23 +48,16 @@ pub struct Writer {
 
 impl Writer {
     pub(crate) async fn start(
-        pool: AnyPool,
-        merkle: MerkleLog,
+        seat: Seat,
+        mut connection: AnyConnection,
         signer: CheckpointSigner,
         tap: mpsc::UnboundedSender<Committed>,
-        sqlite: bool,
     ) -> Result<Self, StoreError> {
-        let mut connection = pool.acquire().await?.detach();
-        if !sqlite {
-            let held = sqlx::query(ADVISORY_LOCK).fetch_optional(&mut connection).await?;
-            held.ok_or(StoreError::conflict(
-                "LOG_IN_USE",
-                "another gateway writes this log; stop it first",
-            ))?;
-        }
+        let tree = log::load(&mut connection, &signer).await?;
         let (queue, jobs) = mpsc::channel(QUEUE);
-        let merkle = Arc::new(std::sync::RwLock::new(merkle));
-        let task = Task { connection, merkle: Arc::clone(&merkle), signer, tap };
+        let merkle = Arc::new(std::sync::RwLock::new(tree));
+        let connection = Some(connection);
+        let task = Task { connection, seat, merkle: Arc::clone(&merkle), signer, tap };
         tokio::spawn(task.serve(jobs));
         Ok(Self { queue, merkle })
     }
@@ -140,13 +136,15 @@ where
 }
 
 struct Task {
-    connection: AnyConnection,
+    /// `None` while the database is out of reach.
+    connection: Option<AnyConnection>,
+    seat: Seat,
     merkle: Arc<std::sync::RwLock<MerkleLog>>,
     signer: CheckpointSigner,
     tap: mpsc::UnboundedSender<Committed>,
 }
 
-/// A change that ran, waiting for the commit.
+/// A change and what came of it, waiting for the commit.
 struct Ran {
     change: Box<dyn Change>,
     outcome: Result<Vec<Event>, StoreError>,
@@ -167,35 +165,50 @@ impl Task {
     }
 
     async fn batch(&mut self, changes: Vec<Box<dyn Change>>) {
-        let base = self.tree(|tree| tree.size());
-        let mut ran = Vec::with_capacity(changes.len());
-        match self.transact(changes, base, &mut ran).await {
+        let ran = |change| Ran { change, outcome: Ok(vec![]), last_index: 0 };
+        let mut ran: Vec<Ran> = changes.into_iter().map(ran).collect();
+        if let Err(error) = self.begin().await {
+            return refuse(ran, &error, "nothing was changed");
+        }
+        let base = self.tree(MerkleLog::size);
+        let mut signed = None;
+        match self.transact(&mut ran, base, &mut signed).await {
             Ok(()) => self.publish(base, ran),
             Err(error) => {
-                tracing::error!(%error, "a transaction did not commit");
                 self.tree_mut(|tree| tree.truncate_to(base));
-                for entry in ran {
-                    entry.change.finish(Err(StoreError::Log(error.to_string())));
+                self.settle(ran, &error, signed).await;
+            }
+        }
+    }
+
+    /// Answers the changes of a transaction that failed, once the database has told
+    /// whether it did.
+    async fn settle(&mut self, ran: Vec<Ran>, error: &StoreError, signed: Option<TreeHead>) {
+        match self.connect().await {
+            Ok(()) if signed == Some(self.tree(MerkleLog::head)) => {
+                for Ran { change, outcome, last_index } in ran {
+                    change.finish(outcome.map(|_| last_index));
                 }
             }
+            Ok(()) => refuse(ran, error, "nothing was changed"),
+            Err(lost) => refuse(ran, &lost, "the change may have been made"),
         }
     }
 
     async fn transact(
         &mut self,
-        changes: Vec<Box<dyn Change>>,
+        ran: &mut [Ran],
         base: u64,
-        ran: &mut Vec<Ran>,
+        signed: &mut Option<TreeHead>,
     ) -> Result<(), StoreError> {
         let Self { connection, merkle, signer, .. } = self;
-        let mut transaction = connection.begin().await?;
-        for mut change in changes {
-            transaction.execute("SAVEPOINT change").await?;
-            let outcome = perform(change.as_mut(), &mut transaction, merkle).await;
+        let connection = connection.as_mut().ok_or(StoreError::WriterGone)?;
+        for Ran { change, outcome, last_index } in ran {
+            connection.execute("SAVEPOINT change").await?;
+            *outcome = perform(change.as_mut(), connection, merkle).await;
             let end = if outcome.is_ok() { "RELEASE SAVEPOINT change" } else { UNDO };
-            transaction.execute(end).await?;
-            let last_index = merkle_size(merkle).saturating_sub(1);
-            ran.push(Ran { change, outcome, last_index });
+            connection.execute(end).await?;
+            *last_index = merkle_size(merkle).saturating_sub(1);
         }
         let head = {
             let tree = merkle.read().unwrap_or_else(std::sync::PoisonError::into_inner);
@@ -203,9 +216,47 @@ impl Task {
         };
         if let Some(head) = head {
             let note = signer.sign(&head).map_err(|error| StoreError::Log(error.to_string()))?;
-            log::insert_checkpoint(&mut transaction, head.size, &note).await?;
+            log::insert_checkpoint(connection, head.size, &note).await?;
         }
-        transaction.commit().await?;
+        *signed = head;
+        connection.execute("COMMIT").await?;
+        Ok(())
+    }
+
+    /// Begins a transaction, on a new connection if the old one is gone.
+    async fn begin(&mut self) -> Result<(), StoreError> {
+        if let Some(connection) = &mut self.connection {
+            match connection.execute(self.seat.begin()).await {
+                Ok(_) => return Ok(()),
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "connection lost");
+                }
+            }
+        }
+        self.connect().await?;
+        let connection = self.connection.as_mut().ok_or(StoreError::WriterGone)?;
+        connection.execute(self.seat.begin()).await?;
+        Ok(())
+    }
+
+    /// Connects anew and reads the log back. What was committed without an answer
+    /// becomes known here, to the tap as well.
+    async fn connect(&mut self) -> Result<(), StoreError> {
+        self.connection = None;
+        let mut connection = self.seat.connect().await?;
+        let tree = log::load(&mut connection, &self.signer).await?;
+        let known = self.tree(MerkleLog::head);
+        if tree.root_at(known.size).ok() != Some(known.root) {
+            let message = format!("it no longer begins with the {} known entries", known.size);
+            return Err(StoreError::LogTampered(message));
+        }
+        for entry in log::chunk(&mut connection, known.size, tree.size()).await? {
+            let event =
+                leaf::decode(&entry.leaf).map_err(|error| StoreError::Log(error.to_string()))?;
+            self.tell(entry.index, event);
+        }
+        self.tree_mut(|old| *old = tree);
+        self.connection = Some(connection);
         Ok(())
     }
 
@@ -215,8 +266,7 @@ impl Task {
             match outcome {
                 Ok(events) => {
                     for event in events {
-                        // Nobody listens while the gateway shuts down.
-                        let _ = self.tap.send(Committed { index, event: Arc::new(event) });
+                        self.tell(index, event);
                         index += 1;
                     }
                     change.finish(Ok(last_index));
@@ -226,12 +276,25 @@ impl Task {
         }
     }
 
+    fn tell(&self, index: u64, event: Event) {
+        // Nobody listens while the gateway shuts down.
+        let _ = self.tap.send(Committed { index, event: Arc::new(event) });
+    }
+
     fn tree<R>(&self, read: impl FnOnce(&MerkleLog) -> R) -> R {
         read(&self.merkle.read().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 
     fn tree_mut<R>(&self, change: impl FnOnce(&mut MerkleLog) -> R) -> R {
         change(&mut self.merkle.write().unwrap_or_else(std::sync::PoisonError::into_inner))
+    }
+}
+
+/// Answers changes of which nothing can be said but this.
+fn refuse(ran: Vec<Ran>, error: &StoreError, consequence: &str) {
+    tracing::error!(error = error as &dyn std::error::Error, consequence, "no transaction");
+    for Ran { change, .. } in ran {
+        change.finish(Err(StoreError::Log(format!("{error}; {consequence}"))));
     }
 }
 
