@@ -4,7 +4,7 @@ use futures::{StreamExt, TryStreamExt, stream::BoxStream};
 use sekisho_access::{Guarded, Permit, Visible, action::ReadLog};
 use sekisho_audit::{Checkpoint, CheckpointSigner, Event, EventKind, Hash, MerkleLog, leaf};
 use sekisho_domain::Timestamp;
-use sqlx::{AnyConnection, AnyPool, Row, any::AnyRow};
+use sqlx::{Any, AnyConnection, Executor, Row, any::AnyRow};
 
 use crate::{Store, StoreError};
 
@@ -15,6 +15,10 @@ pub struct Entry {
     pub index: u64,
     /// Exact leaf bytes.
     pub leaf: Vec<u8>,
+    /// Leaf hash as stored when the entry was written.
+    pub leaf_hash: Vec<u8>,
+    /// Checkpoint signed when this entry was the newest.
+    pub checkpoint: Option<String>,
 }
 
 /// Entries as they are read.
@@ -28,6 +32,18 @@ impl Store {
     pub async fn append(&self, events: Vec<Event>) -> Result<u64, StoreError> {
         let done = self.writer.commit(move |_| Box::pin(async move { Ok(((), events)) })).await?;
         Ok(done.index)
+    }
+
+    /// Records that a permit is used to read, if the session it was given to is still
+    /// live: what was decided before a cut must not be read after it either.
+    pub(crate) async fn note<A: sekisho_access::Action>(
+        &self,
+        permit: &Permit<A>,
+        kind: EventKind,
+    ) -> Result<(), StoreError> {
+        let event = record(permit, kind);
+        self.writer.effect(permit, move |_| Box::pin(async move { Ok(((), vec![event])) })).await?;
+        Ok(())
     }
 
     /// The newest signed checkpoint.
@@ -65,8 +81,7 @@ impl Store {
         start: u64,
         end: u64,
     ) -> Result<Visible<Entries>, StoreError> {
-        let event = record(&permit, EventKind::LogExported { start, end });
-        self.append(vec![event]).await?;
+        self.note(&permit, EventKind::LogExported { start, end }).await?;
         Ok(permit.reveal(Guarded::new(self.entries(start, end))))
     }
 
@@ -80,13 +95,13 @@ impl Store {
                 .fetch(&self.pool);
         let mut events = Vec::new();
         while let Some(row) = rows.try_next().await? {
-            let entry = entry(&row)?;
-            let event =
-                leaf::decode(&entry.leaf).map_err(|error| StoreError::Log(error.to_string()))?;
+            let bytes: Vec<u8> = row.try_get("leaf")?;
+            let event = leaf::decode(&bytes).map_err(|error| StoreError::Log(error.to_string()))?;
             if event.at < since {
                 break;
             }
-            events.push((entry.index, event));
+            let index: i64 = row.try_get("entry_index")?;
+            events.push((u64::try_from(index).unwrap_or(0), event));
         }
         events.reverse();
         Ok(events)
@@ -194,13 +209,13 @@ pub(crate) async fn insert_checkpoint(
 
 /// Builds the tree from the stored entries and holds it against the newest checkpoint.
 pub(crate) async fn load(
-    pool: &AnyPool,
+    connection: &mut AnyConnection,
     signer: &CheckpointSigner,
 ) -> Result<MerkleLog, StoreError> {
     let mut tree = MerkleLog::new();
     let mut rows =
         sqlx::query("SELECT entry_index, leaf, leaf_hash FROM log_entry ORDER BY entry_index")
-            .fetch(pool);
+            .fetch(&mut *connection);
     while let Some(row) = rows.try_next().await? {
         let index: i64 = row.try_get("entry_index")?;
         let leaf: Vec<u8> = row.try_get("leaf")?;
@@ -212,7 +227,7 @@ pub(crate) async fn load(
         }
     }
     drop(rows);
-    let Some((size, note)) = newest_checkpoint(pool).await? else {
+    let Some((size, note)) = newest_checkpoint(connection).await? else {
         return if tree.size() == 0 {
             Ok(tree)
         } else {
@@ -227,9 +242,11 @@ pub(crate) async fn load(
     Ok(tree)
 }
 
-async fn newest_checkpoint(pool: &AnyPool) -> Result<Option<(u64, String)>, StoreError> {
+async fn newest_checkpoint<'e>(
+    executor: impl Executor<'e, Database = Any>,
+) -> Result<Option<(u64, String)>, StoreError> {
     let row = sqlx::query("SELECT tree_size, note FROM checkpoint ORDER BY tree_size DESC LIMIT 1")
-        .fetch_optional(pool)
+        .fetch_optional(executor)
         .await?;
     row.map(|row| {
         let size: i64 = row.try_get("tree_size")?;
@@ -238,21 +255,32 @@ async fn newest_checkpoint(pool: &AnyPool) -> Result<Option<(u64, String)>, Stor
     .transpose()
 }
 
-async fn chunk(pool: &AnyPool, start: u64, end: u64) -> Result<Vec<Entry>, StoreError> {
+/// Entries `start..end`, in order.
+pub(crate) async fn chunk<'e>(
+    executor: impl Executor<'e, Database = Any>,
+    start: u64,
+    end: u64,
+) -> Result<Vec<Entry>, StoreError> {
     let rows = sqlx::query(
-        "SELECT entry_index, leaf FROM log_entry WHERE entry_index >= $1 AND entry_index < $2
-         ORDER BY entry_index",
+        "SELECT entry_index, leaf, leaf_hash, note FROM log_entry
+         LEFT JOIN checkpoint ON checkpoint.tree_size = log_entry.entry_index + 1
+         WHERE entry_index >= $1 AND entry_index < $2 ORDER BY entry_index",
     )
     .bind(index_column(start)?)
     .bind(index_column(end)?)
-    .fetch_all(pool)
+    .fetch_all(executor)
     .await?;
     rows.iter().map(entry).collect()
 }
 
 fn entry(row: &AnyRow) -> Result<Entry, StoreError> {
     let index: i64 = row.try_get("entry_index")?;
-    Ok(Entry { index: u64::try_from(index).unwrap_or(0), leaf: row.try_get("leaf")? })
+    Ok(Entry {
+        index: u64::try_from(index).unwrap_or(0),
+        leaf: row.try_get("leaf")?,
+        leaf_hash: row.try_get("leaf_hash")?,
+        checkpoint: row.try_get("note")?,
+    })
 }
 
 fn index_column(index: u64) -> Result<i64, StoreError> {

@@ -151,7 +151,9 @@ impl Store {
         permit: &Permit<ReadModule>,
         module: &Module,
     ) -> Result<String, StoreError> {
-        debug_assert_eq!(permit.resource().module_id, module.module_id);
+        if permit.resource().module_id != module.module_id {
+            return Err(StoreError::NotFound("module"));
+        }
         let key = self.keys.find(Scope::Module(module.project_id, module.module_id)).await?;
         self.open_manifest(&key, module.module_id).await
     }

@@ -13,7 +13,6 @@ use zeroize::Zeroizing;
 use crate::{
     Store, StoreError, body,
     keys::Scope,
-    log::record,
     projects::page,
     runs::{OutputRecord, load_output, output_context, output_name, sealed_output},
 };
@@ -80,7 +79,7 @@ impl Store {
         permit: Permit<ReadOutput>,
     ) -> Result<Visible<(OutputRecord, bool, Zeroizing<Vec<u8>>)>, StoreError> {
         let output_id = permit.resource().output_id;
-        self.append(vec![record(&permit, EventKind::OutputRead { output_id })]).await?;
+        self.note(&permit, EventKind::OutputRead { output_id }).await?;
         let mut connection = self.pool.acquire().await?;
         let (output, released) = load_output(&mut connection, output_id).await?;
         let content = self.content(&output).await?;
@@ -98,7 +97,7 @@ impl Store {
         Ok(Guarded::new(body::one(&mut connection, "release", QUERY, &id).await?))
     }
 
-    /// A project's releases, oldest first.
+    /// A project's releases, newest first.
     ///
     /// # Errors
     /// [`StoreError::Database`].
@@ -122,10 +121,10 @@ impl Store {
         request: &PageRequest,
     ) -> Result<Guarded<Page<Release>>, StoreError> {
         let rows = sqlx::query(
-            "SELECT body FROM release WHERE project_id = $1 AND id > $2 ORDER BY id LIMIT $3",
+            "SELECT body FROM release WHERE project_id = $1 AND id < $2 ORDER BY id DESC LIMIT $3",
         )
         .bind(project_id.to_string())
-        .bind(request.after.clone().unwrap_or_default())
+        .bind(request.after.clone().unwrap_or_else(|| "~".to_owned()))
         .bind(i64::from(request.size) + 1)
         .fetch_all(&self.pool)
         .await?;
@@ -136,15 +135,19 @@ impl Store {
     /// Opens everything of a release, after recording that it is fetched.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError::NotFound`] when the permit is for another release,
+    /// [`StoreError::SessionEnded`].
     pub async fn withdraw(
         &self,
         permit: Permit<FetchRelease>,
         release: Guarded<Release>,
     ) -> Result<Visible<Withdrawal>, StoreError> {
         let release_id = permit.resource().release_id;
-        self.append(vec![record(&permit, EventKind::ReleaseFetched { release_id })]).await?;
-        let Release { run_id, entry_index, .. } = *release.for_decision();
+        let Release { release_id: given, run_id, entry_index, .. } = *release.for_decision();
+        if given != release_id {
+            return Err(StoreError::NotFound("release"));
+        }
+        self.note(&permit, EventKind::ReleaseFetched { release_id }).await?;
         let entry = self.entry(entry_index).await?;
         let (tree_size, checkpoint) = self.newest_checkpoint().await?;
         let inclusion = self.inclusion(entry_index, tree_size)?;
