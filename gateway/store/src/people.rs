@@ -14,7 +14,7 @@ use sqlx::{AnyConnection, Row};
 
 use crate::{Store, StoreError, body, log::record, sessions::end_sessions};
 
-const PERSON: &str = "SELECT body FROM person WHERE id = $1";
+pub(crate) const PERSON: &str = "SELECT body FROM person WHERE id = $1";
 
 /// A credential as stored.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -172,7 +172,8 @@ impl Store {
         Ok(permit.reveal(Guarded::new(people)))
     }
 
-    /// Takes a person off the roster; their sessions end in the same instant (AU-2).
+    /// Takes a person off the roster; their sessions and open
+    /// invitations end in the same instant (AU-2).
     ///
     /// # Errors
     /// [`StoreError::NotFound`].
@@ -193,6 +194,10 @@ impl Store {
                     person.active = false;
                     sqlx::query("UPDATE person SET body = $1 WHERE id = $2")
                         .bind(body::encode(&person)?)
+                        .bind(person_id.to_string())
+                        .execute(&mut *tx)
+                        .await?;
+                    sqlx::query("DELETE FROM invitation WHERE person_id = $1")
                         .bind(person_id.to_string())
                         .execute(&mut *tx)
                         .await?;
@@ -298,10 +303,13 @@ impl Store {
         self.writer
             .commit(move |tx| {
                 Box::pin(async move {
-                    let spent = sqlx::query("DELETE FROM invitation WHERE code_sha256 = $1")
-                        .bind(invitation.code_sha256)
-                        .execute(&mut *tx)
-                        .await?;
+                    let spent = sqlx::query(
+                        "DELETE FROM invitation WHERE code_sha256 = $1 AND person_id = $2",
+                    )
+                    .bind(invitation.code_sha256)
+                    .bind(credential.person_id.to_string())
+                    .execute(&mut *tx)
+                    .await?;
                     if spent.rows_affected() != 1 {
                         return Err(StoreError::conflict(
                             "INVITATION_SPENT",

@@ -11,7 +11,7 @@ use sqlx::{AnyConnection, Row};
 use crate::{
     Store, StoreError, body,
     log::record,
-    people::{CredentialUse, update_credential},
+    people::{CredentialUse, PERSON, update_credential},
 };
 
 const SESSION: &str = "SELECT body FROM session WHERE id = $1";
@@ -20,7 +20,7 @@ impl Store {
     /// Opens a session that both factors earned, and keeps the credential's counter.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError::SessionEnded`] when the person left the roster meanwhile (AU-2).
     pub async fn open_session(
         &self,
         session: SessionRecord,
@@ -30,6 +30,11 @@ impl Store {
         self.writer
             .commit(move |tx| {
                 Box::pin(async move {
+                    let id = session.person_id.to_string();
+                    let person: Person = body::one(tx, "person", PERSON, &id).await?;
+                    if !person.active {
+                        return Err(StoreError::SessionEnded);
+                    }
                     update_credential(tx, &credential).await?;
                     sqlx::query("INSERT INTO session (id, person_id, body) VALUES ($1, $2, $3)")
                         .bind(session.session_id.to_string())
