@@ -6,8 +6,8 @@ use sekisho_access::{
 };
 use sekisho_audit::{Event, EventKind};
 use sekisho_domain::{
-    Page, PageRequest, Release, ReleaseId, ReviewRequest, ReviewRequestId, ReviewState, RunId,
-    RunState, Timestamp, Verdict, Vote,
+    Page, PageRequest, ProjectId, Release, ReleaseId, ReviewRequest, ReviewRequestId, ReviewState,
+    RunId, RunState, Timestamp, Verdict, Vote,
     lifecycle::Lifecycle,
     review::{ReviewEvent, decide},
 };
@@ -43,7 +43,7 @@ impl Store {
             .writer
             .effect(&permit, move |tx| {
                 Box::pin(async move {
-                    request.findings = releasable(tx, request.run_id).await?;
+                    request.findings = releasable(tx, request.run_id, request.project_id).await?;
                     let inserted = sqlx::query(
                         "INSERT INTO review_request (id, project_id, run_id, state, body)
                          VALUES ($1, $2, $3, $4, $5)",
@@ -55,7 +55,7 @@ impl Store {
                     .bind(body::encode(&request)?)
                     .execute(&mut *tx)
                     .await;
-                    unique(inserted, "UNDER_REVIEW", "these outputs are under a request already")?;
+                    once(inserted)?;
                     Ok((request, vec![event]))
                 })
             })
@@ -81,15 +81,15 @@ impl Store {
                 Box::pin(async move {
                     let mut request = load(tx, review_request_id).await?;
                     request.state = request.state.apply(ReviewEvent::Resubmit)?;
-                    request.findings = releasable(tx, run_id).await?;
+                    if request.run_id == run_id {
+                        let message = "it was returned for a change; run it again first";
+                        return Err(StoreError::conflict("SAME_RUN", message));
+                    }
+                    request.findings = releasable(tx, run_id, request.project_id).await?;
                     request.run_id = run_id;
                     request.purpose = purpose;
                     request.round += 1;
-                    let updated = update(tx, &request).await;
-                    updated.map_err(|_| {
-                        let message = "these outputs are under a request already";
-                        StoreError::conflict("UNDER_REVIEW", message)
-                    })?;
+                    update(tx, &request).await?;
                     let round = request.round;
                     let kind = EventKind::ReviewRequested { review_request_id, run_id, round };
                     let event = Event { at, request_id: Some(request_id), actor, kind };
@@ -254,11 +254,18 @@ async fn release(
     })
 }
 
-/// Whether a run's outputs may be asked for; how many findings they carry.
-async fn releasable(connection: &mut AnyConnection, run_id: RunId) -> Result<u32, StoreError> {
+/// Whether a run's outputs may be asked for in this project; how many findings they carry.
+async fn releasable(
+    connection: &mut AnyConnection,
+    run_id: RunId,
+    project_id: ProjectId,
+) -> Result<u32, StoreError> {
     const QUERY: &str = "SELECT body FROM run WHERE id = $1";
     let id = run_id.to_string();
     let run: sekisho_domain::Run = body::one(connection, "run", QUERY, &id).await?;
+    if run.project_id != project_id {
+        return Err(StoreError::NotFound("run"));
+    }
     if run.state != RunState::Succeeded || run.output_count == 0 {
         return Err(StoreError::conflict("NO_OUTPUTS", "the run has left no outputs"));
     }
@@ -274,7 +281,7 @@ async fn load(
 }
 
 async fn update(connection: &mut AnyConnection, request: &ReviewRequest) -> Result<(), StoreError> {
-    sqlx::query(
+    let updated = sqlx::query(
         "UPDATE review_request SET run_id = $1, state = $2, body = $3
          WHERE id = $4",
     )
@@ -283,6 +290,11 @@ async fn update(connection: &mut AnyConnection, request: &ReviewRequest) -> Resu
     .bind(body::encode(request)?)
     .bind(request.review_request_id.to_string())
     .execute(connection)
-    .await?;
-    Ok(())
+    .await;
+    once(updated)
+}
+
+/// A run is under at most one request.
+fn once(written: Result<sqlx::any::AnyQueryResult, sqlx::Error>) -> Result<(), StoreError> {
+    unique(written, "UNDER_REVIEW", "these outputs are under a request already")
 }
