@@ -117,7 +117,9 @@ fn programs() -> PathBuf {
         .filter(|folder| folder.join("initdb").exists() && folder.join("postgres").exists())
         .collect();
     found.sort();
-    found.pop().unwrap_or_else(|| panic!("PostgreSQL is not installed: `infra/setup.sh test` sets it up"))
+    found
+        .pop()
+        .unwrap_or_else(|| panic!("PostgreSQL is not installed: `infra/setup.sh test` sets it up"))
 }
 
 /// Whom to run the server as; it refuses to run as root.
