@@ -20,13 +20,8 @@ const FILES: [&str; 10] = [
 fn main() -> Result<(), Box<dyn Error>> {
     let descriptors = protox::compile(FILES, ["."])?;
     let out = PathBuf::from(env::var("OUT_DIR")?);
-    fs::write(
-        out.join("sekisho_v1_descriptor.bin"),
-        descriptors.encode_to_vec(),
-    )?;
-    tonic_prost_build::configure()
-        .build_transport(true)
-        .compile_fds(descriptors)?;
+    fs::write(out.join("sekisho_v1_descriptor.bin"), descriptors.encode_to_vec())?;
+    tonic_prost_build::configure().build_transport(true).compile_fds(descriptors)?;
     for file in FILES {
         println!("cargo:rerun-if-changed={file}");
     }

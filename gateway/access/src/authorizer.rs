@@ -76,7 +76,7 @@ impl Authorizer {
     /// to go on to a decision. Gives no permit and leaves no record of its own.
     #[must_use]
     pub fn would_permit<A: Action>(&self, caller: &Caller, resource: &A::Resource) -> bool {
-        self.policies.decide(caller, A::NAME, resource, false).allowed
+        self.policies.decide(caller, A::NAME, resource, None).allowed
     }
 
     async fn decide<A: Action>(
@@ -85,7 +85,7 @@ impl Authorizer {
         resource: A::Resource,
         fresh: Option<FreshAssertion>,
     ) -> Result<Permit<A>, Refusal> {
-        let verdict = self.policies.decide(caller, A::NAME, &resource, fresh.is_some());
+        let verdict = self.policies.decide(caller, A::NAME, &resource, fresh.as_ref());
         let decision = Event {
             at: caller.at,
             request_id: Some(caller.request_id),
@@ -101,7 +101,7 @@ impl Authorizer {
         let index = self.log.append(vec![decision]).await?;
         if verdict.allowed {
             Ok(Permit::issue(caller, resource, index, fresh))
-        } else if self.policies.decide(caller, "See", &resource, false).allowed {
+        } else if self.policies.decide(caller, "See", &resource, None).allowed {
             Err(Refusal::Denied(verdict.rules))
         } else {
             Err(Refusal::Hidden)

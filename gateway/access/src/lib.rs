@@ -22,4 +22,4 @@ pub use authorizer::{Authorizer, DecisionLog, LogUnavailable, Refusal};
 pub use caller::{ActiveSession, Caller, SessionEnded, SessionRecord, Who};
 pub use permit::{Guarded, Permit, Visible};
 pub use policy::{PolicyEngine, PolicyError};
-pub use step_up::{FreshAssertion, StepUpError, StepUps};
+pub use step_up::{FreshAssertion, Redeemed, StepUpError, StepUps};

@@ -8,7 +8,7 @@ use cedar_policy::{
 };
 use sekisho_audit::RuleCited;
 
-use crate::{Caller, Who, resource::Resource};
+use crate::{Caller, FreshAssertion, Who, resource::Resource};
 
 const SCHEMA: &str = include_str!("../../../policies/cedar/schema.cedarschema");
 const POLICIES: [&str; 5] = [
@@ -61,9 +61,9 @@ impl PolicyEngine {
         caller: &Caller,
         action: &str,
         resource: &R,
-        fresh_assertion: bool,
+        fresh: Option<&FreshAssertion>,
     ) -> Verdict {
-        self.ask(caller, action, resource, fresh_assertion).unwrap_or_else(|error| {
+        self.ask(caller, action, resource, fresh).unwrap_or_else(|error| {
             tracing::error!(%error, action, "a policy erred, which denies");
             let rule = RuleCited {
                 policy: "policy_error".to_owned(),
@@ -79,17 +79,20 @@ impl PolicyEngine {
         caller: &Caller,
         action: &str,
         resource: &R,
-        fresh_assertion: bool,
+        fresh: Option<&FreshAssertion>,
     ) -> Result<Verdict, PolicyError> {
         let broken = |error: &dyn Display| PolicyError(error.to_string());
         let principal = principal(caller)?;
         let action = uid("Action", action)?;
         let target = entity(resource)?;
-        let level = caller.session().map_or(-1, |s| i64::from(s.record().level.rank()));
+        // A decision is worth no more than the weaker of the two assertions it rests on.
+        let session = caller.session().map(|session| session.record().level);
+        let level = session.map(|level| fresh.map_or(level, |fresh| level.min(fresh.level())));
+        let level = level.map_or(-1, |level| i64::from(level.rank()));
         let context = Context::from_pairs([
             ("now".to_owned(), RestrictedExpression::new_long(caller.at.seconds())),
             ("level".to_owned(), RestrictedExpression::new_long(level)),
-            ("fresh_assertion".to_owned(), RestrictedExpression::new_bool(fresh_assertion)),
+            ("fresh_assertion".to_owned(), RestrictedExpression::new_bool(fresh.is_some())),
         ])
         .map_err(|e| broken(&e))?;
         let request =

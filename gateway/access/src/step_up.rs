@@ -2,20 +2,47 @@
 
 use std::{collections::HashMap, sync::Mutex};
 
-use sekisho_domain::{SessionId, StepUpId, Timestamp};
+use sekisho_domain::{BiometricLevel, SessionId, StepUpId, Timestamp};
 
 /// Seconds a begun ceremony stays open.
 pub const LIFETIME_SECONDS: i64 = 120;
 /// Most ceremonies open at once; the oldest gives way.
 const MOST_OPEN: usize = 4096;
 
-/// A verified assertion, bound to one decision.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A verified assertion, bound to one decision. Comes only from a ceremony that was
+/// begun for that decision and redeemed once.
+#[derive(Debug)]
 pub struct FreshAssertion {
+    decision_sha256: String,
+    level: BiometricLevel,
+}
+
+impl FreshAssertion {
     /// SHA-256 of the decision, hexadecimal.
-    pub decision_sha256: String,
-    /// The raw assertion as JSON, kept so that it can be verified again from the log.
-    pub evidence_json: String,
+    #[must_use]
+    pub fn decision_sha256(&self) -> &str {
+        &self.decision_sha256
+    }
+
+    /// Level of the authenticator that asserted, as the site's list has it now.
+    #[must_use]
+    pub fn level(&self) -> BiometricLevel {
+        self.level
+    }
+}
+
+/// A ceremony taken out of the ledger; what is left is to judge the answer to it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Redeemed {
+    decision_sha256: String,
+}
+
+impl Redeemed {
+    /// The answer was judged good, by an authenticator of this level.
+    #[must_use]
+    pub fn verified(self, level: BiometricLevel) -> FreshAssertion {
+        FreshAssertion { decision_sha256: self.decision_sha256, level }
+    }
 }
 
 /// Why a fresh assertion does not count.
@@ -79,7 +106,7 @@ impl<S> StepUps<S> {
         session_id: SessionId,
         decision_sha256: &str,
         now: Timestamp,
-    ) -> Result<S, StepUpError> {
+    ) -> Result<(Redeemed, S), StepUpError> {
         let mut open = self.lock();
         if open.get(&id).is_none_or(|entry| entry.session_id != session_id) {
             return Err(StepUpError::Unknown);
@@ -90,7 +117,7 @@ impl<S> StepUps<S> {
         } else if entry.decision_sha256 != decision_sha256 {
             Err(StepUpError::OtherDecision)
         } else {
-            Ok(entry.state)
+            Ok((Redeemed { decision_sha256: entry.decision_sha256 }, entry.state))
         }
     }
 
@@ -111,16 +138,17 @@ mod tests {
         let begin = || ledger.begin(mine, "aa".to_owned(), (), now);
 
         let id = begin();
-        assert_eq!(ledger.redeem(id, other, "aa", now), Err(StepUpError::Unknown));
-        assert_eq!(ledger.redeem(id, mine, "aa", now), Ok(()));
-        assert_eq!(ledger.redeem(id, mine, "aa", now), Err(StepUpError::Unknown));
+        assert_eq!(ledger.redeem(id, other, "aa", now).unwrap_err(), StepUpError::Unknown);
+        let (redeemed, ()) = ledger.redeem(id, mine, "aa", now).unwrap();
+        assert_eq!(redeemed.verified(BiometricLevel::B1).decision_sha256(), "aa");
+        assert_eq!(ledger.redeem(id, mine, "aa", now).unwrap_err(), StepUpError::Unknown);
 
         let id = begin();
-        assert_eq!(ledger.redeem(id, mine, "bb", now), Err(StepUpError::OtherDecision));
-        assert_eq!(ledger.redeem(id, mine, "aa", now), Err(StepUpError::Unknown));
+        assert_eq!(ledger.redeem(id, mine, "bb", now).unwrap_err(), StepUpError::OtherDecision);
+        assert_eq!(ledger.redeem(id, mine, "aa", now).unwrap_err(), StepUpError::Unknown);
 
         let id = begin();
         let late = now.plus_seconds(LIFETIME_SECONDS);
-        assert_eq!(ledger.redeem(id, mine, "aa", late), Err(StepUpError::Unknown));
+        assert_eq!(ledger.redeem(id, mine, "aa", late).unwrap_err(), StepUpError::Unknown);
     }
 }

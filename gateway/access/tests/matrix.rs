@@ -5,8 +5,8 @@ use std::{fmt::Write as _, fs, net::IpAddr, path::Path, sync::Arc};
 
 use async_trait::async_trait;
 use sekisho_access::{
-    Action, ActiveSession, Authorizer, Caller, DecisionLog, LogUnavailable, PolicyEngine, Refusal,
-    SessionRecord, Who, action, resource::*,
+    Action, ActiveSession, Authorizer, Caller, DecisionLog, FreshAssertion, LogUnavailable, Permit,
+    PolicyEngine, Refusal, SessionRecord, StepUps, Who, action, resource::*,
 };
 use sekisho_audit::Event;
 use sekisho_domain::*;
@@ -111,18 +111,26 @@ fn caller(person: &Person, level: BiometricLevel, at: Timestamp, peer: &str) -> 
     }
 }
 
+/// An assertion as a redeemed ceremony gives it.
+fn fresh(level: BiometricLevel) -> FreshAssertion {
+    let (ledger, session) = (StepUps::default(), SessionId::new(NOW));
+    let id = ledger.begin(session, "00".to_owned(), (), NOW);
+    let (redeemed, ()) = ledger.redeem(id, session, "00", NOW).unwrap();
+    redeemed.verified(level)
+}
+
 /// Asks for one action and says what came of it in one word.
 async fn ask<A: Action>(authorizer: &Authorizer, caller: &Caller, resource: A::Resource) -> String {
-    let fresh = sekisho_access::FreshAssertion {
-        decision_sha256: "00".to_owned(),
-        evidence_json: "{}".to_owned(),
-    };
     let result = match A::NAME {
         "CastVote" | "RecordAgreement" => {
-            authorizer.authorize_fresh::<A>(caller, resource, fresh).await
+            authorizer.authorize_fresh::<A>(caller, resource, fresh(BiometricLevel::B1)).await
         }
         _ => authorizer.authorize::<A>(caller, resource).await,
     };
+    answer(result)
+}
+
+fn answer<A: Action>(result: Result<Permit<A>, Refusal>) -> String {
     match result {
         Ok(_) => "yes".to_owned(),
         Err(Refusal::Hidden) => "hidden".to_owned(),
@@ -270,6 +278,8 @@ async fn matrix() -> String {
     ] {
         callers.push((name.to_owned(), caller));
     }
+    let mut closed = world.project.clone();
+    (closed.agreement.bring_in, closed.agreement.take_out) = (false, false);
     let worker = Caller { who: Who::Worker(world.worker), ..callers[0].1.clone() };
     callers.push(("worker".to_owned(), worker));
     let mut text = String::from(
@@ -283,7 +293,70 @@ async fn matrix() -> String {
             writeln!(text, "{action:<40} {answer}").unwrap();
         }
     }
+    text.push_str("\n## circumstances\n");
+    for (name, answer) in circumstances(&authorizer, &world, &closed).await {
+        writeln!(text, "{name:<60} {answer}").unwrap();
+    }
     text
+}
+
+/// What no column above brings about.
+async fn circumstances(
+    authorizer: &Authorizer,
+    world: &World,
+    closed: &Project,
+) -> Vec<(&'static str, String)> {
+    let here = "127.0.0.1";
+    let handler = caller(&world.researcher, BiometricLevel::B1, NOW, here);
+    let staff = |role: &str| world.staff.iter().find(|(name, _)| *name == role).unwrap().1.clone();
+    let reviewer = caller(&staff("output_reviewer"), BiometricLevel::B1, NOW, here);
+    let steward = caller(&staff("steward"), BiometricLevel::B1, NOW, here);
+    let mut both = staff("output_reviewer");
+    both.roles.push(Role::SecurityWatch);
+    let both = caller(&both, BiometricLevel::B1, NOW, here);
+    let r = Resources::new(world, handler.peer);
+    let shut = ProjectTerms::new(closed, handler.peer);
+    let voted = ReviewResource { voters: vec![reviewer.person_id().unwrap()], ..r.review() };
+    let project = ProjectResource { terms: shut.clone() };
+    let run = RunResource { terms: shut.clone(), ..r.run() };
+    let release = ReleaseResource { terms: shut.clone(), ..r.release() };
+    let output = OutputResource { terms: shut, ..r.output(true) };
+    let alone = OutputResource { under_review: false, ..r.output(false) };
+    let weak = authorizer
+        .authorize_fresh::<action::CastVote>(&reviewer, r.review(), fresh(BiometricLevel::B0))
+        .await;
+    let stale = authorizer.authorize::<action::CastVote>(&reviewer, r.review()).await;
+    let bare = authorizer.authorize::<action::RecordAgreement>(&steward, Site).await;
+    vec![
+        ("CastVote without a fresh assertion", answer(stale)),
+        ("CastVote with a fresh assertion of level B0", answer(weak)),
+        ("RecordAgreement without a fresh assertion", answer(bare)),
+        ("CastVote a second time", ask::<action::CastVote>(authorizer, &reviewer, voted).await),
+        (
+            "ReadLog as output reviewer and security watch",
+            ask::<action::ReadLog>(authorizer, &both, Site).await,
+        ),
+        (
+            "SubmitModule where nothing may be brought in",
+            ask::<action::SubmitModule>(authorizer, &handler, project).await,
+        ),
+        (
+            "RequestRelease where nothing may be taken out",
+            ask::<action::RequestRelease>(authorizer, &handler, run).await,
+        ),
+        (
+            "FetchRelease where nothing may be taken out",
+            ask::<action::FetchRelease>(authorizer, &handler, release).await,
+        ),
+        (
+            "ReadOutput released, where nothing may be taken out",
+            ask::<action::ReadOutput>(authorizer, &handler, output).await,
+        ),
+        (
+            "ReadOutput as reviewer, not under review",
+            ask::<action::ReadOutput>(authorizer, &reviewer, alone).await,
+        ),
+    ]
 }
 
 #[tokio::test]
@@ -298,6 +371,25 @@ async fn au_3_the_matrix_is_the_reviewed_one() {
     for (action, _) in action::ALL {
         assert!(reviewed.contains(&format!("\n{action}")), "{action} is not in the matrix");
     }
+    for id in forbids() {
+        assert!(reviewed.contains(&format!("{id}(")), "no line of the matrix shows {id}");
+    }
+}
+
+/// Ids of all policies that take away, but the one that no admitted session can meet.
+fn forbids() -> Vec<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../policies/cedar");
+    let mut ids = Vec::new();
+    for file in fs::read_dir(folder).unwrap() {
+        let text = fs::read_to_string(file.unwrap().path()).unwrap();
+        for (before, _) in text.match_indices("\nforbid").map(|(at, _)| text.split_at(at)) {
+            let id = before.rsplit("@id(\"").next().unwrap().split('"').next().unwrap();
+            ids.push(id.to_owned());
+        }
+    }
+    ids.retain(|id| id != "off_roster");
+    assert!(ids.len() > 10, "{ids:?}");
+    ids
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ pub(crate) fn files(parts: &Parts<'_>) -> Result<Vec<BundleFile>, AppError> {
             let bytes = csv(table).into_bytes();
             files.push(BundleFile { path: format!("outputs/{}.csv", record.name), bytes });
         }
-        let checks = v1::CheckedOutput { output: None, ..checked };
+        let checks = v1::CheckedOutput { output: None, ..outward(checked) };
         files.push(file(
             format!("checks/{}.json", record.name),
             &reflect(&checks, "CheckedOutput")?,
@@ -57,6 +57,15 @@ pub(crate) fn files(parts: &Parts<'_>) -> Result<Vec<BundleFile>, AppError> {
     });
     files.insert(0, file("ro-crate-metadata.json".to_owned(), &metadata(parts, &files)));
     Ok(files)
+}
+
+/// What may be told outside of a check: true counts of cells stay with the reviewers,
+/// or they would give away what was withheld.
+pub(crate) fn outward(mut checked: v1::CheckedOutput) -> v1::CheckedOutput {
+    if let Some(evidence) = &mut checked.evidence {
+        evidence.cell_patients.clear();
+    }
+    checked
 }
 
 fn file(path: String, content: &Value) -> BundleFile {

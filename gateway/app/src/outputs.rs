@@ -11,7 +11,7 @@ use sekisho_domain::{OutputId, RunId};
 use sekisho_proto::v1;
 use sekisho_store::runs::OutputRecord;
 
-use crate::{App, AppError};
+use crate::{App, AppError, bundle, reviews::reviews, session_of};
 
 /// An output's description.
 #[derive(Debug, Clone)]
@@ -62,6 +62,7 @@ impl App {
         caller: &Caller,
         output_id: OutputId,
     ) -> Result<Visible<ReadOutputView>, AppError> {
+        let reviewer = reviews(session_of(caller)?.person());
         let found = self.store.output(output_id).await?;
         let (output, released) = found.for_decision();
         let (_, terms) = self.project_terms(caller, output.project_id).await?;
@@ -70,7 +71,10 @@ impl App {
         let permit = self.authorizer.authorize::<ReadOutput>(caller, resource).await?;
         let read = self.store.read_output(permit).await?;
         let (_, _, content) = read.as_ref();
-        let checked = decode(content)?;
+        let mut checked = decode(content)?;
+        if !reviewer {
+            checked = bundle::outward(checked);
+        }
         Ok(read
             .map(|(output, released, _)| ReadOutputView { info: info(output, released), checked }))
     }

@@ -11,7 +11,7 @@ pub use crate::bundle::BundleFile;
 use crate::{App, AppError, bundle};
 
 impl App {
-    /// A project's releases, oldest first.
+    /// A project's releases, newest first.
     ///
     /// # Errors
     /// [`AppError::NotFound`].

@@ -10,8 +10,8 @@ use sekisho_access::{
     resource::Site,
 };
 use sekisho_domain::{
-    Page, PageRequest, PersonId, ProjectId, Release, ReviewRequest, ReviewRequestId, ReviewState,
-    RunId, Verdict, Vote,
+    Page, PageRequest, Person, ProjectId, Release, ReviewRequest, ReviewRequestId, ReviewState,
+    Role, RunId, Verdict, Vote,
 };
 
 use crate::{
@@ -114,7 +114,7 @@ impl App {
         project_id: Option<ProjectId>,
         page: PageRequest,
     ) -> Result<Visible<Page<ReviewRequest>>, AppError> {
-        let viewer = session_of(caller)?.person().person_id;
+        let viewer = session_of(caller)?.person();
         if let Some(project_id) = project_id {
             let resource = self.project_resource(caller, project_id).await?;
             let permit = self.authorizer.authorize::<ListReviewRequests>(caller, resource).await?;
@@ -166,12 +166,11 @@ impl App {
         }
         let request = self.store.review_request(cast.review_request_id).await?;
         let resource = self.review_resource(caller, request.for_decision()).await?;
-        if !self.authorizer.would_permit::<ReadReviewRequest>(caller, &resource) {
-            // Before the assertion is looked at, or its fate would tell that the request exists.
-            return Err(AppError::NotFound);
-        }
+        // Before the assertion is looked at, or its fate would tell that the request exists.
+        let _may_read =
+            self.authorizer.authorize::<ReadReviewRequest>(caller, resource.clone()).await?;
         let fresh = self.redeem_step_up(caller, answer).await?;
-        let decision_sha256 = fresh.decision_sha256.clone();
+        let decision_sha256 = fresh.decision_sha256().to_owned();
         let permit = self.authorizer.authorize_fresh::<CastVote>(caller, resource, fresh).await?;
         let vote = Vote {
             reviewer,
@@ -191,7 +190,7 @@ impl App {
         caller: &Caller,
         request: Guarded<ReviewRequest>,
     ) -> Result<Visible<ReviewView>, AppError> {
-        let viewer = session_of(caller)?.person().person_id;
+        let viewer = session_of(caller)?.person();
         let resource = self.review_resource(caller, request.for_decision()).await?;
         let permit = self.authorizer.authorize::<ReadReviewRequest>(caller, resource).await?;
         let ReviewRequest { run_id, project_id, release_id, .. } = *request.for_decision();
@@ -208,13 +207,22 @@ impl App {
     }
 }
 
-/// Leaves only the votes the viewer may see.
-fn blind(mut request: ReviewRequest, viewer: PersonId) -> ReviewRequest {
-    request.votes = request.votes_for(viewer).into_iter().cloned().collect();
+/// Leaves what the viewer may see: of votes those of closed rounds and their own; the
+/// number of findings, which a module can choose, only once reviewers have decided.
+fn blind(mut request: ReviewRequest, viewer: &Person) -> ReviewRequest {
+    request.votes = request.votes_for(viewer.person_id).into_iter().cloned().collect();
+    if request.state == ReviewState::InReview && !reviews(viewer) {
+        request.findings = 0;
+    }
     request
 }
 
-fn blind_page(page: Page<ReviewRequest>, viewer: PersonId) -> Page<ReviewRequest> {
+/// Whether a person is an output reviewer.
+pub(crate) fn reviews(person: &Person) -> bool {
+    person.roles.contains(&Role::OutputReviewer)
+}
+
+fn blind_page(page: Page<ReviewRequest>, viewer: &Person) -> Page<ReviewRequest> {
     let items = page.items.into_iter().map(|request| blind(request, viewer)).collect();
     Page { items, next: page.next }
 }

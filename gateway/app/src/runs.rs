@@ -4,12 +4,11 @@ use futures::{Stream, stream};
 use prost::Message;
 use sekisho_access::{
     Caller, Guarded, Permit, Visible,
-    action::{CancelRun, ListRuns, ReadRun, StartRun},
+    action::{CancelRun, ListRuns, ReadModule, ReadRun, StartRun},
     resource::RunPlan,
 };
 use sekisho_domain::{
-    Module, ModuleId, Page, PageRequest, Project, ProjectId, Run, RunId, RunState,
-    lifecycle::Lifecycle,
+    ModuleId, Page, PageRequest, ProjectId, Run, RunId, RunState, lifecycle::Lifecycle,
 };
 use sekisho_module::{Manifest, Value};
 use sekisho_proto::v1;
@@ -47,9 +46,12 @@ impl App {
         let (project, terms) = self.project_terms(caller, request.project_id).await?;
         let module = self.store.module(request.module_id).await?;
         let (project, module) = (project.for_decision(), module.for_decision());
+        // Another project's module looks like none at all to whoever may not read it (ZN-1).
+        let readable = self.module_resource(caller, module).await?;
+        let _may_read = self.authorizer.authorize::<ReadModule>(caller, readable).await?;
         if module.project_id != project.project_id {
-            // Another project's module must look like none at all (ZN-1).
-            return Err(AppError::NotFound);
+            let why = "the module was brought into another project; submit it to this one";
+            return Err(AppError::invalid("OTHER_PROJECT", "module_id", why));
         }
         let wanted = module.inputs.iter().map(|(table, columns)| (table.as_str(), &columns[..]));
         let plan = RunPlan {
@@ -61,6 +63,8 @@ impl App {
         let permit = self.authorizer.authorize::<StartRun>(caller, plan).await?;
         let manifest = self.store.run_manifest(&permit).await?;
         check_parameters(&manifest, &request.parameters)?;
+        let ticket = v1::RunTicket { parameters: request.parameters, ..Default::default() };
+        let parameters = ticket.encode_to_vec();
         let run = Run {
             run_id: RunId::new(caller.at),
             project_id: project.project_id,
@@ -73,12 +77,22 @@ impl App {
             ended_at: None,
             dataset_id: project.agreement.dataset_id.clone(),
             dataset_version: project.agreement.dataset_version.clone(),
+            parameters_sha256: hex::encode(Sha256::digest(&parameters)),
             output_count: 0,
             decision_index: permit.decision_index(),
             attempts: 0,
             lease: None,
         };
-        Ok(self.store.start_run(permit, order(run, request, project, module)).await?)
+        let order = RunOrder {
+            run,
+            // One person's key means nothing to another.
+            request_key: request.request_key.map(|key| format!("{requested_by}/{key}")),
+            parameters,
+            module_sha256: module.sha256.clone(),
+            tables: project.agreement.tables.clone(),
+            runs_per_hour: project.agreement.runs_per_hour,
+        };
+        Ok(self.store.start_run(permit, order).await?)
     }
 
     /// One run's state.
@@ -187,20 +201,6 @@ impl Watching {
                 }
             }
         }
-    }
-}
-
-fn order(run: Run, request: RunRequest, project: &Project, module: &Module) -> RunOrder {
-    let parameters = v1::RunTicket { parameters: request.parameters, ..Default::default() };
-    let parameters = parameters.encode_to_vec();
-    RunOrder {
-        run,
-        request_key: request.request_key,
-        module_sha256: module.sha256.clone(),
-        parameters_sha256: hex::encode(Sha256::digest(&parameters)),
-        parameters,
-        tables: project.agreement.tables.clone(),
-        runs_per_hour: project.agreement.runs_per_hour,
     }
 }
 

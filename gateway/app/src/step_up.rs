@@ -79,7 +79,8 @@ impl App {
         let now = self.clock.now();
         let decision_sha256 = hex::encode(answer.decision.sha256);
         let session_id = session.record().session_id;
-        let state = self.step_ups.redeem(answer.step_up_id, session_id, &decision_sha256, now)?;
+        let (redeemed, state) =
+            self.step_ups.redeem(answer.step_up_id, session_id, &decision_sha256, now)?;
         let (credential, evidence_json) =
             self.check_assertion(session.person(), state, &answer.credential_json, now).await?;
         let event = Event {
@@ -87,12 +88,13 @@ impl App {
             request_id: Some(caller.request_id),
             actor: caller.actor(),
             kind: EventKind::StepUp {
-                decision_sha256: decision_sha256.clone(),
+                decision_sha256,
                 method: answer.decision.method,
-                evidence: evidence_json.clone(),
+                evidence: evidence_json,
             },
         };
+        let level = credential.after.level;
         self.store.record_step_up(credential, event).await?;
-        Ok(FreshAssertion { decision_sha256, evidence_json })
+        Ok(redeemed.verified(level))
     }
 }

@@ -10,7 +10,7 @@ use sekisho_access::{
 };
 use sekisho_domain::{
     Agreement, AgreementId, Dataset, Organisation, OrganisationId, OrganisationKind, Page,
-    PageRequest, Person, PersonId, Project, ProjectId, Role, Timestamp, WorkerId,
+    PageRequest, Person, PersonId, Project, ProjectId, ProvisionMethod, Role, Timestamp, WorkerId,
 };
 use sekisho_store::{StoreError, people::Invitation};
 
@@ -149,10 +149,11 @@ impl App {
         mut agreement: Agreement,
         answer: StepUpAnswer,
     ) -> Result<Visible<Project>, AppError> {
-        self.check_agreement(&agreement).await?;
         let fresh = self.redeem_step_up(caller, answer).await?;
         let permit =
             self.authorizer.authorize_fresh::<RecordAgreement>(caller, Site, fresh).await?;
+        // Only now: what is wrong with it tells who and what exists.
+        self.check_agreement(&agreement).await?;
         agreement.agreement_id = AgreementId::new(caller.at);
         let project_id = ProjectId::new(caller.at);
         let project = Project { project_id, name: project_name, agreement };
@@ -204,6 +205,10 @@ impl App {
             |field: &str, why: &str| Err(AppError::invalid("AGREEMENT_INVALID", field, why));
         if organisation.kind != OrganisationKind::UserOrg {
             return invalid("agreement.organisation_id", "must be a certified user organisation");
+        }
+        if agreement.provision_method != ProvisionMethod::Visiting {
+            let why = "on-site use needs enrolled terminals, which this version does not have";
+            return invalid("agreement.provision_method", why);
         }
         if agreement.purpose.trim().is_empty() {
             return invalid("agreement.purpose", "say what the data is used for (AG-1)");

@@ -73,6 +73,7 @@ impl App {
         state: RunState,
         progress_tenths: u32,
     ) -> Result<v1::HeartbeatResponse, AppError> {
+        worker_of(caller)?;
         let stop = v1::HeartbeatResponse { stop: true, lease_expires_at: None };
         let run = self.store.run(run_id).await?;
         if run.for_decision().lease.as_ref().is_none_or(|lease| lease.lease_id != lease_id) {
@@ -83,6 +84,8 @@ impl App {
         match self.store.hold_run(permit, lease_id, state, progress_tenths, until).await {
             Ok(run) if run.state.is_final() => Ok(stop),
             Ok(_) => {
+                // Progress alone leaves no event; nobody may be watching.
+                let _ = self.run_changes.send(run_id);
                 let lease_expires_at = Some(timestamp(until));
                 Ok(v1::HeartbeatResponse { stop: false, lease_expires_at })
             }
@@ -137,6 +140,7 @@ impl App {
     }
 
     async fn hold(&self, caller: &Caller, run_id: RunId) -> Result<Permit<HoldRun>, AppError> {
+        worker_of(caller)?;
         let run = self.store.run(run_id).await?;
         let resource = self.run_resource(caller, run.for_decision()).await?;
         Ok(self.authorizer.authorize::<HoldRun>(caller, resource).await?)
@@ -187,6 +191,8 @@ impl App {
             .map_err(|error| AppError::Internal(format!("stored parameters: {error}")))?
             .parameters;
         let min_cell = project.for_decision().agreement.min_cell;
+        let run = &leased.run;
+        let dataset = self.store.dataset(&run.dataset_id, Some(&run.dataset_version)).await?;
         let ticket = v1::RunTicket {
             run_id: leased.run.run_id.to_string(),
             lease_id: leased.lease.lease_id.to_string(),
@@ -196,6 +202,7 @@ impl App {
             manifest_sha256: bytes(&module.for_decision().manifest_sha256),
             dataset_id: leased.run.dataset_id.clone(),
             dataset_version: leased.run.dataset_version.clone(),
+            dataset_manifest_sha256: bytes(&dataset.for_decision().manifest_sha256),
             tables: granted(project.for_decision(), &manifest),
             parameters,
             limits: Some(v1::RunLimits { min_cell, ..self.limits }),

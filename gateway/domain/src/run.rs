@@ -105,6 +105,8 @@ pub struct Run {
     pub dataset_id: String,
     /// Its version.
     pub dataset_version: String,
+    /// SHA-256 of its encoded parameters, hexadecimal; the parameters are sealed.
+    pub parameters_sha256: String,
     /// Outputs produced.
     pub output_count: u32,
     /// Index in the log of the decision that permitted it.

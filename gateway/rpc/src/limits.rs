@@ -12,6 +12,8 @@ pub const MODULE_BYTES: usize = 32 << 20;
 pub const CHUNK_BYTES: usize = 64 << 10;
 /// Longest wait for the next chunk of an upload.
 pub const CHUNK_WAIT: Duration = Duration::from_secs(30);
+/// Longest upload: its effect is decided as of when it began.
+pub const UPLOAD_WAIT: Duration = Duration::from_secs(120);
 /// Uploads held in memory at once; further ones are told to come back.
 pub const UPLOADS: usize = 8;
 /// How often a long stream looks its caller's session up again (AU-2).

@@ -19,7 +19,7 @@ use std::{
 
 use axum::body::Body;
 use http::{Request, Response};
-use sekisho_access::Caller;
+use sekisho_access::{Caller, Who};
 use sekisho_app::AppError;
 use sekisho_audit::{Actor, EventKind};
 use sekisho_domain::RequestId;
@@ -152,8 +152,23 @@ async fn admit<G: Gate>(
         return Ok(None);
     }
     match peer {
-        Some(peer) => gate.admit(peer, request_id).await.map(Some),
+        Some(peer) => {
+            let caller = gate.admit(peer, request_id).await?;
+            right_side(&caller, method)?;
+            Ok(Some(caller))
+        }
         None => Err(AppError::Internal("the connection came without a peer".to_owned())),
+    }
+}
+
+/// Workers call the workers' service and nothing else, people everything but that; said
+/// before a message is read, because workers' messages may be large.
+fn right_side(caller: &Caller, method: &str) -> Result<(), AppError> {
+    let for_workers = method.starts_with("/sekisho.v1.WorkerService/");
+    match (&caller.who, for_workers) {
+        (Who::Worker(_), true) | (Who::Person(_), false) => Ok(()),
+        (Who::Person(_), true) => Err(AppError::Unauthenticated { code: "NOT_A_WORKER" }),
+        (Who::Worker(_), false) => Err(AppError::Unauthenticated { code: "NOT_A_PERSON" }),
     }
 }
 

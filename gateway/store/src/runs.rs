@@ -6,8 +6,8 @@ use sekisho_access::{
 };
 use sekisho_audit::{Actor, Event, EventKind, RunUsage, SealedOutput};
 use sekisho_domain::{
-    FailureClass, GrantedTable, LeaseId, OutputId, Page, PageRequest, ProjectId, Run, RunId,
-    RunState, Timestamp, WorkerId,
+    FailureClass, GrantedTable, LeaseId, OutputId, Page, PageRequest, Person, Project, ProjectId,
+    Run, RunId, RunState, Timestamp, WorkerId,
     lifecycle::Lifecycle,
     run::{Lease, MAX_ATTEMPTS, RunEvent},
 };
@@ -16,8 +16,7 @@ use serde::{Deserialize, Serialize};
 use sqlx::{AnyConnection, Row};
 
 use crate::{
-    Store, StoreError, body, keys::Scope, log::record, modules::SealedModule, people::unique,
-    projects::page,
+    Store, StoreError, body, keys::Scope, log::record, modules::SealedModule, projects::page,
 };
 
 const RUN: &str = "SELECT body FROM run WHERE id = $1";
@@ -33,8 +32,6 @@ pub struct RunOrder {
     pub parameters: Vec<u8>,
     /// SHA-256 of the component, hexadecimal.
     pub module_sha256: String,
-    /// SHA-256 of the parameters, hexadecimal.
-    pub parameters_sha256: String,
     /// The view it reads.
     pub tables: Vec<GrantedTable>,
     /// Most runs this person may start in an hour (SV-4).
@@ -90,17 +87,18 @@ impl Store {
     /// Queues a run. With a request key that was used before, returns that run.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] `RUN_RATE` above the agreement's runs per hour.
+    /// [`StoreError::Conflict`] `RUN_RATE` above the agreement's runs per hour,
+    /// `REQUEST_ID_REUSED` when the key named a run of somebody or something else.
     pub async fn start_run(
         &self,
         permit: Permit<StartRun>,
         order: RunOrder,
     ) -> Result<Visible<Run>, StoreError> {
-        if let Some(key) = &order.request_key
-            && let Some(run) = self.run_by_request(key).await?
-        {
-            return same_request(&order.run, run).map(|run| permit.reveal(Guarded::new(run)));
+        let mut connection = self.pool.acquire().await?;
+        if let Some(run) = asked_before(&mut connection, &order).await? {
+            return Ok(permit.reveal(Guarded::new(run)));
         }
+        drop(connection);
         let run_id = order.run.run_id;
         let event = record(&permit, requested(&order));
         let key = self.keys.create(Scope::Run(order.run.project_id, run_id)).await?;
@@ -110,6 +108,9 @@ impl Store {
             .writer
             .effect(&permit, move |tx| {
                 Box::pin(async move {
+                    if let Some(run) = asked_before(tx, &order).await? {
+                        return Ok((run, vec![]));
+                    }
                     check_rate(tx, &order).await?;
                     insert_run(tx, &order).await?;
                     key.insert(tx).await?;
@@ -118,14 +119,6 @@ impl Store {
             })
             .await?;
         Ok(permit.reveal(Guarded::new(done.value)))
-    }
-
-    async fn run_by_request(&self, key: &str) -> Result<Option<Run>, StoreError> {
-        let row = sqlx::query("SELECT body FROM run WHERE request_key = $1")
-            .bind(key)
-            .fetch_optional(&self.pool)
-            .await?;
-        row.as_ref().map(body::decode).transpose()
     }
 
     /// Leases the oldest queued run, if any, until `expires_at`.
@@ -154,6 +147,16 @@ impl Store {
                     let Some(mut run) = oldest_queued(tx).await? else {
                         return Ok((None, vec![]));
                     };
+                    if !still_allowed(tx, &run, at).await? {
+                        let event = Event {
+                            at,
+                            request_id: Some(request_id),
+                            actor: Actor::System {},
+                            kind: give_up(&mut run, at)?,
+                        };
+                        update_run(tx, &run).await?;
+                        return Ok((None, vec![event]));
+                    }
                     run.state = run.state.apply(RunEvent::Lease)?;
                     run.attempts += 1;
                     run.lease = Some(lease.clone());
@@ -435,18 +438,7 @@ fn requested(order: &RunOrder) -> EventKind {
         dataset_id: order.run.dataset_id.clone(),
         dataset_version: order.run.dataset_version.clone(),
         tables: order.tables.clone(),
-        parameters_sha256: order.parameters_sha256.clone(),
-    }
-}
-
-fn same_request(asked: &Run, found: Run) -> Result<Run, StoreError> {
-    let same = asked.project_id == found.project_id
-        && asked.module_id == found.module_id
-        && asked.requested_by == found.requested_by;
-    if same {
-        Ok(found)
-    } else {
-        Err(StoreError::conflict("REQUEST_ID_REUSED", "this request id named another run before"))
+        parameters_sha256: order.run.parameters_sha256.clone(),
     }
 }
 
@@ -462,15 +454,20 @@ fn reap(run: &mut Run, now: Timestamp) -> Result<Option<EventKind>, StoreError> 
         run.state = run.state.apply(RunEvent::LeaseLost)?;
         return Ok(Some(EventKind::LeaseLost { run_id, lease_id }));
     }
+    give_up(run, now).map(Some)
+}
+
+/// Ends a run that nobody will take up any more.
+fn give_up(run: &mut Run, now: Timestamp) -> Result<EventKind, StoreError> {
     run.state = run.state.apply(RunEvent::Fail)?;
     run.failure_class = Some(FailureClass::Environment);
     finish(run, now);
-    Ok(Some(EventKind::RunFailed {
-        run_id,
+    Ok(EventKind::RunFailed {
+        run_id: run.run_id,
         requested_by: run.requested_by,
         class: FailureClass::Environment,
         usage: RunUsage::default(),
-    }))
+    })
 }
 
 /// The one step a worker's report may mean; `None` when there is nothing to do.
@@ -500,6 +497,22 @@ async fn held(
     }
 }
 
+/// Whether what permitted a queued run still holds: the period of use (AG-6) and its
+/// requester's place on the roster (AU-2). It may have waited a while.
+async fn still_allowed(
+    connection: &mut AnyConnection,
+    run: &Run,
+    now: Timestamp,
+) -> Result<bool, StoreError> {
+    const PROJECT: &str = "SELECT body FROM project WHERE id = $1";
+    const PERSON: &str = "SELECT body FROM person WHERE id = $1";
+    let id = run.project_id.to_string();
+    let project: Project = body::one(connection, "project", PROJECT, &id).await?;
+    let id = run.requested_by.to_string();
+    let person: Person = body::one(connection, "person", PERSON, &id).await?;
+    Ok(person.active && now < project.agreement.period_end)
+}
+
 async fn oldest_queued(connection: &mut AnyConnection) -> Result<Option<Run>, StoreError> {
     let row = sqlx::query("SELECT body FROM run WHERE state = $1 ORDER BY id LIMIT 1")
         .bind(RunState::Queued.name())
@@ -522,9 +535,32 @@ async fn update_run(connection: &mut AnyConnection, run: &Run) -> Result<(), Sto
     Ok(())
 }
 
+/// The run that the same request brought about before.
+async fn asked_before(
+    connection: &mut AnyConnection,
+    order: &RunOrder,
+) -> Result<Option<Run>, StoreError> {
+    let Some(key) = &order.request_key else { return Ok(None) };
+    let row = sqlx::query("SELECT body FROM run WHERE request_key = $1")
+        .bind(key)
+        .fetch_optional(connection)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let (asked, found): (&Run, Run) = (&order.run, body::decode(&row)?);
+    let same = asked.project_id == found.project_id
+        && asked.module_id == found.module_id
+        && asked.requested_by == found.requested_by
+        && asked.parameters_sha256 == found.parameters_sha256;
+    if same {
+        Ok(Some(found))
+    } else {
+        Err(StoreError::conflict("REQUEST_ID_REUSED", "this request id named another run before"))
+    }
+}
+
 async fn insert_run(connection: &mut AnyConnection, order: &RunOrder) -> Result<(), StoreError> {
     let run = &order.run;
-    let inserted = sqlx::query(
+    sqlx::query(
         "INSERT INTO run (id, project_id, module_id, state, request_key, body)
          VALUES ($1, $2, $3, $4, $5, $6)",
     )
@@ -535,21 +571,23 @@ async fn insert_run(connection: &mut AnyConnection, order: &RunOrder) -> Result<
     .bind(order.request_key.clone())
     .bind(body::encode(run)?)
     .execute(connection)
-    .await;
-    unique(inserted, "REQUEST_ID_RACE", "the same request is being handled; ask again")
+    .await?;
+    Ok(())
 }
 
-/// Refuses a run above the agreement's rate (SV-4). Ids of runs sort by time.
+/// Refuses a run above the rate that the agreement gives one person (SV-4).
 async fn check_rate(connection: &mut AnyConnection, order: &RunOrder) -> Result<(), StoreError> {
     let run = &order.run;
-    let rows = sqlx::query("SELECT body FROM run WHERE project_id = $1 ORDER BY id DESC LIMIT $2")
+    let hour_ago = run.created_at.plus_seconds(-3600);
+    // Ids sort by time, so older runs need not be read.
+    let rows = sqlx::query("SELECT body FROM run WHERE project_id = $1 AND id > $2")
         .bind(run.project_id.to_string())
-        .bind(i64::from(order.runs_per_hour))
+        .bind(RunId::new(hour_ago.plus_seconds(-1)).to_string())
         .fetch_all(connection)
         .await?;
-    let hour_ago = run.created_at.plus_seconds(-3600);
     let recent = body::decode_all::<Run>(&rows)?
         .iter()
+        .filter(|earlier| earlier.requested_by == run.requested_by)
         .filter(|earlier| earlier.created_at > hour_ago)
         .count();
     if recent >= order.runs_per_hour as usize {

@@ -42,7 +42,7 @@ fn main() -> ExitCode {
     let arguments = Arguments::parse();
     let done = match arguments.command {
         Some(Command::Init { dir, gateway }) => make(&dir, &gateway),
-        None => work(&arguments.config),
+        None => forbid_dumps().and_then(|()| work(&arguments.config)),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -52,6 +52,13 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Keys are in memory; a core file would carry them to disk (CR-1).
+fn forbid_dumps() -> anyhow::Result<()> {
+    use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
+    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
+    Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
 }
 
 fn make(dir: &std::path::Path, gateway: &str) -> anyhow::Result<()> {

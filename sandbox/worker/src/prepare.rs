@@ -24,6 +24,9 @@ pub fn prepare(site: &Site, ticket: VerifiedTicket, lease: v1::Lease) -> Result<
         Key::danger_from_bytes(&lease.output_key).map_err(|_| Refusal::Unreadable("output_key"))?;
     let dataset = folder(site, &ticket)?;
     let version = SealedVersion::open(&dataset, &site.ingest_key)?;
+    if hex::decode(version.manifest_sha256()).ok() != Some(ticket.dataset_manifest_sha256.clone()) {
+        return Err(Refusal::DatasetHash);
+    }
     let keys = version.unwrap_granted(&site.vault, &grant(&ticket))?;
     Ok(RunSpec {
         ticket,

@@ -28,6 +28,9 @@ pub enum Refusal {
     /// The data set or version is no plain name.
     #[error("the ticket names no data set version")]
     DatasetName,
+    /// The data set version here is not the one the catalogue registered.
+    #[error("the data set's manifest is not the ticket's")]
+    DatasetHash,
     /// The data set version or a granted key cannot be opened.
     #[error("the data set cannot be opened")]
     Dataset(#[from] DatasetError),
@@ -46,6 +49,7 @@ impl Refusal {
             Self::ModuleHash => "module.hash",
             Self::ManifestHash => "manifest.hash",
             Self::DatasetName => "dataset.name",
+            Self::DatasetHash => "dataset.hash",
             Self::Dataset(error) => error.code(),
         }
     }

@@ -179,6 +179,7 @@ mod tests {
             ended_at: Some(now.plus_seconds(7)),
             dataset_id: "lung".to_owned(),
             dataset_version: "v1".to_owned(),
+            parameters_sha256: String::new(),
             output_count: 0,
             decision_index: 3,
             attempts: 1,

@@ -11,7 +11,7 @@ use crate::{
         Invalid, comment, document, hash, id, invalid, name, optional_id, page, required, show,
         show_page,
     },
-    limits::{CHUNK_BYTES, CHUNK_WAIT, MODULE_BYTES},
+    limits::{CHUNK_BYTES, CHUNK_WAIT, MODULE_BYTES, UPLOAD_WAIT},
     record::admitted,
 };
 
@@ -30,7 +30,11 @@ impl ModuleService for Service {
             status(AppError::Limit { code: "UPLOADS_BUSY", message })
         })?;
         let module = header(next(&mut parts).await?)?;
-        let component = component(&mut parts).await?;
+        let component = timeout(UPLOAD_WAIT, component(&mut parts)).await;
+        let component = component.unwrap_or_else(|_| {
+            let message = "the upload took too long".to_owned();
+            Err(status(AppError::Limit { code: "UPLOAD_STALLED", message }))
+        })?;
         let submitted = self.0.app.submit_module(&caller, module, component).await;
         let (module, report) = show(submitted.map_err(status)?);
         Ok(Response::new(v1::SubmitModuleResponse { module: Some(module), report }))

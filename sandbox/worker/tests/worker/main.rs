@@ -167,6 +167,7 @@ async fn ticket_from_the_future_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn module_that_the_ticket_does_not_name_is_refused() {
     assert_refused("module.hash", |ticket| ticket.module_sha256[0] ^= 1, |_| {}).await;
+    assert_refused("dataset.hash", |ticket| ticket.dataset_manifest_sha256[0] ^= 1, |_| {}).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -109,6 +109,7 @@ impl Folder {
             manifest_sha256: Sha256::digest(MANIFEST).to_vec(),
             dataset_id: "people".to_owned(),
             dataset_version: "v1".to_owned(),
+            dataset_manifest_sha256: hex::decode(self.version.manifest_sha256()).unwrap(),
             tables: vec![v1::GrantedTable {
                 table: "people".to_owned(),
                 columns: vec!["age".to_owned()],
