@@ -21,8 +21,9 @@ guests: ## Build the guests and examples into build/wasm
 	@infra/setup.sh build
 	@infra/build-wasm.sh
 
-bench: guests ## Measure (results: docs/performance.md)
-	@source infra/env.sh && cargo build --release --workspace --bins && cargo bench -p sekisho-tests
+bench: ## Measure; only some: make bench FIGURES="cohort calls" (docs/performance.md)
+	@infra/setup.sh build
+	@infra/bench.sh $(FIGURES)
 
 fmt: ## Format all Rust code
 	@for w in . sandbox/guests sdk/rust sdk/examples; do (cd $$w && cargo fmt --all) || exit 1; done

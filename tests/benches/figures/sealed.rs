@@ -1,0 +1,97 @@
+//! A sealed version of synthetic visits, made as ingest makes one, and the same rows in
+//! plain Parquet.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context as _;
+use parquet::arrow::ArrowWriter;
+use parquet::file::properties::WriterProperties;
+use sekisho_dataset::{
+    FileCheck, Grant, GrantedKeys, Profile, Provenance, SealOptions, SealedVersion, SealedWriter,
+    read_table, source_schema,
+};
+use sekisho_vault::{MemoryVault, SigningIdentity, VerifyingIdentity};
+use tempfile::TempDir;
+
+use crate::scale::{self, COLUMNS, Rows, TABLE};
+
+/// Patients of one batch pushed into the writer.
+const STEP: u64 = 5_000;
+
+/// A version and what opens it.
+pub(crate) struct Sealed {
+    dir: TempDir,
+    folder: PathBuf,
+    keys: GrantedKeys,
+    signer: VerifyingIdentity,
+    /// Rows in it.
+    pub(crate) rows: u64,
+    /// Patients in it; somebody without a row is in no table.
+    pub(crate) patients: u64,
+}
+
+impl Sealed {
+    /// Seals the visits of so many patients.
+    pub(crate) fn make(patients: u64, rows: Rows) -> anyhow::Result<Self> {
+        let dir = tempfile::Builder::new().prefix("sekisho-figures-").tempdir()?;
+        let profile = Profile::parse(scale::PROFILE)?;
+        let schema = source_schema(profile.table(TABLE).context("the table")?);
+        let mut writer = SealedWriter::create(dir.path(), &profile, &SealOptions::default())?;
+        for start in (0..patients).step_by(STEP as usize) {
+            let part = start..patients.min(start + STEP);
+            writer.push(TABLE, &scale::visits(schema.clone(), part, rows)?)?;
+        }
+        let (vault, identity) = (MemoryVault::new()?, SigningIdentity::generate()?);
+        let provenance = Provenance {
+            sealed_at: jiff::Timestamp::now().to_string(),
+            tool: "figures".to_owned(),
+            method: "synthetic".to_owned(),
+            sources: Vec::new(),
+        };
+        let sealed = writer.finish(provenance, &vault, &identity, &mut |_, _| {})?;
+        let version = SealedVersion::open(&sealed.folder, &identity.verifying())?;
+        let keys = version.unwrap_granted(&vault, &Grant::of(&[(TABLE, &COLUMNS)]))?;
+        let table = version.manifest().table(TABLE).context("the table")?;
+        Ok(Self {
+            rows: table.rows,
+            patients: table.patients,
+            folder: sealed.folder,
+            keys,
+            signer: identity.verifying(),
+            dir,
+        })
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    pub(crate) fn keys(&self) -> &GrantedKeys {
+        &self.keys
+    }
+
+    pub(crate) fn signer(&self) -> &VerifyingIdentity {
+        &self.signer
+    }
+
+    /// Writes the same rows in the same order into one plain file.
+    pub(crate) fn plain(
+        &self,
+        name: &str,
+        properties: WriterProperties,
+    ) -> anyhow::Result<PathBuf> {
+        let path = self.dir.path().join(name);
+        let version = SealedVersion::open(&self.folder, &self.signer)?;
+        let table = version.open_table(&self.keys, TABLE, FileCheck::Size)?;
+        let columns: Vec<&str> = std::iter::once("patient").chain(COLUMNS).collect();
+        let file = File::create(&path)?;
+        let schema = table.schema().clone();
+        let mut writer = ArrowWriter::try_new(file, schema, Some(properties))?;
+        for batch in read_table(&table, &columns)? {
+            writer.write(&batch)?;
+        }
+        writer.close()?;
+        Ok(path)
+    }
+}
