@@ -1,6 +1,15 @@
 //! Role x action x circumstance, written out as text that is reviewed as a diff:
 //! `policies/matrix.txt`. Regenerate with `SEKISHO_UPDATE=1 cargo test -p sekisho-access`.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "tests"
+)]
+
 use std::{fmt::Write as _, fs, net::IpAddr, path::Path, sync::Arc};
 
 use async_trait::async_trait;

@@ -9,7 +9,7 @@ use sekisho_access::{
 };
 use sekisho_domain::{OutputId, RunId};
 use sekisho_proto::v1;
-use sekisho_store::runs::OutputRecord;
+use sekisho_store::outputs::OutputRecord;
 
 use crate::{App, AppError, bundle, reviews::reviews, session_of};
 

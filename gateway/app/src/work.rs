@@ -15,10 +15,7 @@ use sekisho_domain::{
 };
 use sekisho_module::Manifest;
 use sekisho_proto::v1;
-use sekisho_store::{
-    StoreError,
-    runs::{Leased, OutputRecord},
-};
+use sekisho_store::{StoreError, leases::Leased, outputs::OutputRecord};
 use sha2::{Digest, Sha256};
 
 use crate::{App, AppError, outputs::decode};

@@ -123,6 +123,8 @@ where
         Ok(Some(caller)) => caller.actor(),
         _ => Actor::Anonymous { peer: peer.as_ref().map(|peer| peer.address) },
     };
+    // Only after the actor is known: the log names whom it was that strayed.
+    let admitted = admitted.and_then(|caller| right_side(caller, &method));
     let call = match start(&layer, peer.as_ref(), actor, request_id, method).await {
         Ok(call) => call,
         Err(error) => return stamp::refusal(status(error), request_id),
@@ -152,24 +154,21 @@ async fn admit<G: Gate>(
         return Ok(None);
     }
     match peer {
-        Some(peer) => {
-            let caller = gate.admit(peer, request_id).await?;
-            right_side(&caller, method)?;
-            Ok(Some(caller))
-        }
+        Some(peer) => gate.admit(peer, request_id).await.map(Some),
         None => Err(AppError::Internal("the connection came without a peer".to_owned())),
     }
 }
 
 /// Workers call the workers' service and nothing else, people everything but that; said
 /// before a message is read, because workers' messages may be large.
-fn right_side(caller: &Caller, method: &str) -> Result<(), AppError> {
+fn right_side(caller: Option<Caller>, method: &str) -> Result<Option<Caller>, AppError> {
     let for_workers = method.starts_with("/sekisho.v1.WorkerService/");
-    match (&caller.who, for_workers) {
-        (Who::Worker(_), true) | (Who::Person(_), false) => Ok(()),
-        (Who::Person(_), true) => Err(AppError::Unauthenticated { code: "NOT_A_WORKER" }),
-        (Who::Worker(_), false) => Err(AppError::Unauthenticated { code: "NOT_A_PERSON" }),
-    }
+    let code = match caller.as_ref().map(|caller| &caller.who) {
+        Some(Who::Person(_)) if for_workers => "NOT_A_WORKER",
+        Some(Who::Worker(_)) if !for_workers => "NOT_A_PERSON",
+        _ => return Ok(caller),
+    };
+    Err(AppError::Unauthenticated { code })
 }
 
 /// Records that the call began, durably.

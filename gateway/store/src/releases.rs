@@ -13,8 +13,8 @@ use zeroize::Zeroizing;
 use crate::{
     Store, StoreError, body,
     keys::Scope,
+    outputs::{OutputRecord, load_output, output_context, output_name, sealed_output},
     projects::page,
-    runs::{OutputRecord, load_output, output_context, output_name, sealed_output},
 };
 
 /// What leaves with a release: each output's content, and the log's own proof.

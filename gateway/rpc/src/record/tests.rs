@@ -13,8 +13,10 @@ use async_trait::async_trait;
 use axum::Router;
 use futures::stream;
 use http_body_util::{BodyExt, StreamBody};
-use sekisho_access::Who;
-use sekisho_domain::{Timestamp, WorkerId};
+use sekisho_access::{ActiveSession, SessionRecord};
+use sekisho_domain::{
+    BiometricLevel, OrganisationId, Person, PersonId, SessionId, Timestamp, WorkerId,
+};
 use sekisho_identity::certificates::PeerIdentity;
 use sekisho_proto::v1::{self, run_service_server::RunServiceServer};
 use tonic::{Code, service::Routes};
@@ -25,8 +27,10 @@ use super::*;
 
 const WHO_AM_I: &str = "/sekisho.v1.SessionService/WhoAmI";
 const BEGIN_LOGIN: &str = "/sekisho.v1.SessionService/BeginLogin";
+const LEASE_RUN: &str = "/sekisho.v1.WorkerService/LeaseRun";
+const NOW: Timestamp = Timestamp::from_millis(1_700_000_000_000);
 
-/// Admits the worker `w1`; takes so many records and then no more.
+/// Admits any worker and the session `live`; takes so many records and then no more.
 #[derive(Clone)]
 struct FakeGate {
     records: Arc<Mutex<Vec<(EventKind, Actor)>>>,
@@ -60,17 +64,15 @@ impl FakeGate {
 #[async_trait]
 impl Gate for FakeGate {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(1_700_000_000_000)
+        NOW
     }
 
     async fn admit(&self, peer: &Peer, request_id: RequestId) -> Result<Caller, AppError> {
         match &peer.identity {
-            Some(PeerIdentity::Worker(_)) => Ok(Caller {
-                who: Who::Worker(worker()),
-                peer: peer.address,
-                request_id,
-                at: self.now(),
-            }),
+            Some(PeerIdentity::Worker(_)) => Ok(caller(Who::Worker(worker()), request_id)),
+            Some(PeerIdentity::Session(id)) if id == "live" => {
+                Ok(caller(Who::Person(Box::new(session())), request_id))
+            }
             Some(_) => Err(AppError::Unauthenticated { code: "SESSION_ENDED" }),
             None => Err(AppError::Unauthenticated { code: "NO_CERTIFICATE" }),
         }
@@ -93,7 +95,45 @@ impl Gate for FakeGate {
 }
 
 fn worker() -> WorkerId {
-    "worker_018f3c4e5b6a7c8d9e0fa1b2c3d4e5f6".parse().unwrap()
+    id(WorkerId::KIND)
+}
+
+/// The one id of its kind in these tests.
+fn id<T: std::str::FromStr<Err = sekisho_domain::IdError>>(kind: &str) -> T {
+    format!("{kind}_018f3c4e5b6a7c8d9e0fa1b2c3d4e5f6").parse().unwrap()
+}
+
+fn caller(who: Who, request_id: RequestId) -> Caller {
+    Caller { who, peer: IpAddr::V4(Ipv4Addr::LOCALHOST), request_id, at: NOW }
+}
+
+/// A session that is the same in every test.
+fn session() -> ActiveSession {
+    let person = Person {
+        person_id: id(PersonId::KIND),
+        display_name: "Sato".to_owned(),
+        organisation_id: id(OrganisationId::KIND),
+        roles: Vec::new(),
+        active: true,
+        oidc_issuer: "https://issuer.example".to_owned(),
+        oidc_subject: "sato".to_owned(),
+        training_until: None,
+        pledged_at: None,
+    };
+    let record = SessionRecord {
+        session_id: id(SessionId::KIND),
+        person_id: person.person_id,
+        level: BiometricLevel::B1,
+        credential_id: "c".to_owned(),
+        started_at: NOW,
+        expires_at: NOW.plus_seconds(60),
+        ended_at: None,
+    };
+    ActiveSession::admit(record, person, NOW).unwrap()
+}
+
+fn actor() -> Actor {
+    Actor::Person { person_id: id(PersonId::KIND), session_id: id(SessionId::KIND) }
 }
 
 fn peer(identity: Option<PeerIdentity>) -> Peer {
@@ -101,7 +141,7 @@ fn peer(identity: Option<PeerIdentity>) -> Peer {
 }
 
 fn admitted_peer() -> Peer {
-    peer(Some(PeerIdentity::Worker("w1".to_owned())))
+    peer(Some(PeerIdentity::Session("live".to_owned())))
 }
 
 fn request(path: &str, peer: Option<Peer>, body: &[u8]) -> Request<Body> {
@@ -162,7 +202,7 @@ async fn lg_1_a_call_is_recorded_with_caller_start_and_outcome() {
     assert!(gate.outcomes().is_empty(), "it has not ended before its body is read");
     assert!(response.headers()["sekisho-request-id"].to_str().unwrap().starts_with("request_"));
     assert_eq!(status_of(response).await.code(), Code::Ok);
-    assert_eq!(gate.started(), [(WHO_AM_I.to_owned(), Actor::Worker { worker_id: worker() })]);
+    assert_eq!(gate.started(), [(WHO_AM_I.to_owned(), actor())]);
     assert_eq!(gate.outcomes(), [("OK".to_owned(), None)]);
 }
 
@@ -203,6 +243,28 @@ async fn au_1_nobody_unadmitted_reaches_a_handler_and_the_refusal_is_recorded() 
                 .all(|(_, actor)| { *actor == Actor::Anonymous { peer: Some(address) } })
         );
     }
+}
+
+#[tokio::test]
+async fn people_and_workers_do_not_call_each_others_methods_and_are_named_when_they_try() {
+    let calls = Arc::default();
+    let worker_peer = peer(Some(PeerIdentity::Worker("w1".to_owned())));
+    let named = Actor::Worker { worker_id: worker() };
+    for (method, from, code, named) in [
+        (LEASE_RUN, admitted_peer(), "NOT_A_WORKER", actor()),
+        (WHO_AM_I, worker_peer.clone(), "NOT_A_PERSON", named),
+    ] {
+        let gate = FakeGate::with_room(9);
+        let router = layered(&gate, answering("0", &calls));
+        let status =
+            status_of(router.oneshot(request(method, Some(from), b"")).await.unwrap()).await;
+        assert_eq!((status.code(), reason(&status).as_str()), (Code::Unauthenticated, code));
+        assert_eq!(gate.started(), [(method.to_owned(), named)]);
+    }
+    assert_eq!(calls.load(Ordering::SeqCst), 0);
+    let router = layered(&FakeGate::with_room(9), answering("0", &calls));
+    let response = router.oneshot(request(LEASE_RUN, Some(worker_peer), b"")).await.unwrap();
+    assert_eq!(status_of(response).await.code(), Code::Ok);
 }
 
 #[tokio::test]
@@ -293,7 +355,7 @@ impl v1::run_service_server::RunService for Eager {
         request: tonic::Request<v1::StartRunRequest>,
     ) -> Result<tonic::Response<v1::StartRunResponse>, Status> {
         let (caller, _) = admitted(request)?;
-        assert_eq!(caller.actor(), Actor::Worker { worker_id: worker() });
+        assert_eq!(caller.actor(), actor());
         Ok(tonic::Response::new(v1::StartRunResponse::default()))
     }
 

@@ -6,7 +6,7 @@ use sekisho_domain::{
     FailureClass, LeaseId, OrganisationId, RunId, RunState, WorkerId, lifecycle::Lifecycle,
     run::MAX_ATTEMPTS,
 };
-use sekisho_store::{Store, StoreError, modules::component_context, runs::Leased};
+use sekisho_store::{Store, StoreError, leases::Leased, modules::component_context};
 use sekisho_vault::open;
 
 use super::{
@@ -343,7 +343,7 @@ async fn complete_late(
     store: Store,
     permit: sekisho_access::Permit<HoldRun>,
     lease_id: LeaseId,
-    output: (sekisho_store::runs::OutputRecord, Vec<u8>),
+    output: (sekisho_store::outputs::OutputRecord, Vec<u8>),
 ) -> Result<(), StoreError> {
     store.complete_run(permit, lease_id, vec![output], RunUsage::default()).await.map(|_| ())
 }

@@ -20,7 +20,9 @@ use sekisho_domain::{
 };
 use sekisho_store::{
     StoreError,
-    runs::{Leased, OutputRecord, RunOrder, output_context},
+    leases::Leased,
+    outputs::{OutputRecord, output_context},
+    runs::RunOrder,
 };
 use sekisho_vault::seal;
 use sha2::{Digest, Sha256};
