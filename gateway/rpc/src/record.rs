@@ -98,6 +98,7 @@ where
             %method,
             %request_id,
             caller = tracing::field::Empty,
+            run_id = tracing::field::Empty,
             code = tracing::field::Empty,
             reason = tracing::field::Empty,
         );

@@ -16,12 +16,14 @@ mod worker;
 use std::sync::Arc;
 
 use sekisho_app::App;
+use sekisho_domain::RunId;
 use sekisho_proto::v1;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 use tonic::{Request, Response, Status, service::Routes};
 
 use crate::{
+    convert::{Invalid, id},
     held::Hold,
     limits::{MESSAGE_BYTES, READMIT_EVERY, UPLOADS, WORKER_MESSAGE_BYTES},
     record::origin,
@@ -30,6 +32,13 @@ use crate::{
 
 /// What an answer is.
 type Answer<T> = Result<Response<T>, Status>;
+
+/// The run a call is about, named in the log lines of the call.
+fn run_id(text: &str) -> Result<RunId, Invalid> {
+    let run_id = id(text, "run_id")?;
+    tracing::Span::current().record("run_id", tracing::field::display(run_id));
+    Ok(run_id)
+}
 
 /// What every service works with.
 #[derive(Clone)]

@@ -78,7 +78,7 @@ impl<G: Gate> OpenCall<G> {
         if let Some(reason) = &outcome.reason {
             self.span.record("reason", reason);
         }
-        tracing::info!(parent: &self.span, millis = elapsed.as_millis(), "call ended");
+        tracing::info!(parent: &self.span, seconds = elapsed.as_secs_f64(), "call ended");
         self.meter.ended(&self.method, outcome.code, elapsed);
     }
 }

@@ -4,7 +4,7 @@ use futures::{StreamExt, stream};
 use sekisho_proto::v1::{self, output_service_server::OutputService};
 use tonic::{Request, Response};
 
-use super::{Answer, Desk, status};
+use super::{Answer, Desk, run_id, status};
 use crate::{
     convert::{comment, id, page, show, show_all, show_page},
     held::{Answers, while_admitted},
@@ -21,7 +21,7 @@ impl OutputService for Service {
         request: Request<v1::ListOutputsRequest>,
     ) -> Answer<v1::ListOutputsResponse> {
         let (caller, message) = admitted(request)?;
-        let run_id = id(&message.run_id, "run_id")?;
+        let run_id = run_id(&message.run_id)?;
         let outputs = self.0.app.list_outputs(&caller, run_id).await.map_err(status)?;
         Ok(Response::new(v1::ListOutputsResponse { outputs: show_all(outputs) }))
     }
@@ -41,7 +41,7 @@ impl OutputService for Service {
         request: Request<v1::RequestReleaseRequest>,
     ) -> Answer<v1::RequestReleaseResponse> {
         let (caller, message) = admitted(request)?;
-        let run_id = id(&message.run_id, "run_id")?;
+        let run_id = run_id(&message.run_id)?;
         let purpose = comment(message.purpose, "purpose")?;
         let asked = self.0.app.request_release(&caller, run_id, purpose).await.map_err(status)?;
         let review_request = Some(show(asked.map(|view| view.request)));
@@ -54,7 +54,7 @@ impl OutputService for Service {
     ) -> Answer<v1::ResubmitReleaseResponse> {
         let (caller, message) = admitted(request)?;
         let review_request_id = id(&message.review_request_id, "review_request_id")?;
-        let run_id = id(&message.run_id, "run_id")?;
+        let run_id = run_id(&message.run_id)?;
         let purpose = comment(message.purpose, "purpose")?;
         let app = &self.0.app;
         let asked = app.resubmit_release(&caller, review_request_id, run_id, purpose).await;

@@ -5,7 +5,7 @@ use sekisho_app::runs::RunRequest;
 use sekisho_proto::v1::{self, run_service_server::RunService};
 use tonic::{Request, Response};
 
-use super::{Answer, Desk, status};
+use super::{Answer, Desk, run_id, status};
 use crate::{
     convert::{id, page, parameters, request_key, show, show_page},
     held::{Answers, while_admitted},
@@ -27,13 +27,14 @@ impl RunService for Service {
             parameters: parameters(message.parameters)?,
             request_key: request_key(&message.request_id)?,
         };
-        let run = self.0.app.start_run(&caller, wanted).await.map_err(status)?;
-        Ok(Response::new(v1::StartRunResponse { run: Some(show(run)) }))
+        let run = show(self.0.app.start_run(&caller, wanted).await.map_err(status)?);
+        run_id(&run.run_id)?;
+        Ok(Response::new(v1::StartRunResponse { run: Some(run) }))
     }
 
     async fn get_run(&self, request: Request<v1::GetRunRequest>) -> Answer<v1::GetRunResponse> {
         let (caller, message) = admitted(request)?;
-        let run_id = id(&message.run_id, "run_id")?;
+        let run_id = run_id(&message.run_id)?;
         let run = self.0.app.run(&caller, run_id).await.map_err(status)?;
         Ok(Response::new(v1::GetRunResponse { run: Some(show(run)) }))
     }
@@ -55,7 +56,7 @@ impl RunService for Service {
         request: Request<v1::CancelRunRequest>,
     ) -> Answer<v1::CancelRunResponse> {
         let (caller, message) = admitted(request)?;
-        let run_id = id(&message.run_id, "run_id")?;
+        let run_id = run_id(&message.run_id)?;
         let run = self.0.app.cancel_run(&caller, run_id).await.map_err(status)?;
         Ok(Response::new(v1::CancelRunResponse { run: Some(show(run)) }))
     }
@@ -68,7 +69,7 @@ impl RunService for Service {
     ) -> Answer<Self::WatchRunStream> {
         let hold = self.0.hold(&request)?;
         let (caller, message) = admitted(request)?;
-        let run_id = id(&message.run_id, "run_id")?;
+        let run_id = run_id(&message.run_id)?;
         let states = self.0.app.watch_run(&caller, run_id).await.map_err(status)?;
         let answers = states.map(|run| {
             run.map(|run| v1::WatchRunResponse { run: Some(show(run)) }).map_err(status)

@@ -3,7 +3,7 @@
 use sekisho_proto::v1::{self, worker_service_server::WorkerService};
 use tonic::{Request, Response};
 
-use super::{Answer, Desk, status};
+use super::{Answer, Desk, run_id, status};
 use crate::{
     convert::{Invalid, failure_class, held_state, id, invalid, list, name, usage},
     limits::LIST,
@@ -36,7 +36,7 @@ impl WorkerService for Service {
         request: Request<v1::HeartbeatRequest>,
     ) -> Answer<v1::HeartbeatResponse> {
         let (caller, message) = admitted(request)?;
-        let run_id = id(&message.run_id, "run_id")?;
+        let run_id = run_id(&message.run_id)?;
         let lease_id = id(&message.lease_id, "lease_id")?;
         let state = held_state(message.state)?;
         let tenths = tenths(message.progress_tenths)?;
@@ -50,7 +50,7 @@ impl WorkerService for Service {
         request: Request<v1::CompleteRunRequest>,
     ) -> Answer<v1::CompleteRunResponse> {
         let (caller, message) = admitted(request)?;
-        let run_id = id(&message.run_id, "run_id")?;
+        let run_id = run_id(&message.run_id)?;
         let lease_id = id(&message.lease_id, "lease_id")?;
         let outputs = list(message.outputs, "outputs", LIST, sealed_output)?;
         let usage = usage(message.usage)?;
@@ -61,7 +61,7 @@ impl WorkerService for Service {
 
     async fn fail_run(&self, request: Request<v1::FailRunRequest>) -> Answer<v1::FailRunResponse> {
         let (caller, message) = admitted(request)?;
-        let run_id = id(&message.run_id, "run_id")?;
+        let run_id = run_id(&message.run_id)?;
         let lease_id = id(&message.lease_id, "lease_id")?;
         let class = failure_class(message.failure_class)?;
         let usage = usage(message.usage)?;
