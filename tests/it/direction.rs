@@ -45,7 +45,8 @@ const ONLY: &[(&str, &[&str])] = &[
     ("wasmtime", &["engine"]),
     ("datafusion", &["engine"]),
     ("webauthn-rs", &["identity"]),
-    ("openidconnect", &["identity"]),
+    // The demo plays the provider.
+    ("openidconnect", &["identity", "demo"]),
     ("seccompiler", &["jail"]),
     ("landlock", &["jail"]),
 ];

@@ -1,5 +1,22 @@
 //! The one integration binary. Each module is one promise.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "everything here is a test"
+)]
+
+mod calls;
+mod canary;
+mod crash;
 mod direction;
 mod generated_docs;
+mod provider;
+mod refusals;
 mod requirements;
+mod same_bytes;
+mod sandboxed;
+mod story;
+mod support;

@@ -91,7 +91,8 @@ async function interaction(provider, req, res) {
   const account = config.accounts.find((candidate) => candidate.login === login);
   if (!account) return page(res, 403, '<p>unknown login</p>');
   const { sub: accountId, acr, amr } = account;
-  return provider.interactionFinished(req, res, { login: { accountId, acr, amr } });
+  // A native client's user is asked for consent each time: whoever logged in has given it.
+  return provider.interactionFinished(req, res, { login: { accountId, acr, amr }, consent: {} });
 }
 
 function page(res, status, body) {

@@ -4,7 +4,7 @@ use futures::{Stream, stream};
 use prost::Message;
 use sekisho_access::{
     Caller, Guarded, Permit, Visible,
-    action::{CancelRun, ListRuns, ReadModule, ReadRun, StartRun},
+    action::{CancelRun, ListRuns, ReadModule, ReadProject, ReadRun, StartRun},
     resource::RunPlan,
 };
 use sekisho_domain::{
@@ -50,6 +50,9 @@ impl App {
         let readable = self.module_resource(caller, module).await?;
         let _may_read = self.authorizer.authorize::<ReadModule>(caller, readable).await?;
         if module.project_id != project.project_id {
+            // Which only those learn who may know of both projects.
+            let resource = self.project_resource(caller, project.project_id).await?;
+            let _may_know = self.authorizer.authorize::<ReadProject>(caller, resource).await?;
             let why = "the module was brought into another project; submit it to this one";
             return Err(AppError::invalid("OTHER_PROJECT", "module_id", why));
         }
