@@ -23,6 +23,7 @@ use std::{
     fs,
     net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
+    sync::atomic::{AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -352,11 +353,12 @@ fn end(process: Option<Process>, signal: Signal) -> Result<(), SiteError> {
 }
 
 /// A port below those that the kernel gives to outgoing connections, so that it is still
-/// free when the gateway is started again.
+/// free when the gateway is started again; another one for each site of a process.
 fn free_port() -> Result<u16, SiteError> {
-    let start = 20_000 + (std::process::id() % 600) * 20;
+    static SITES: AtomicU32 = AtomicU32::new(0);
+    let first = (std::process::id() % 600) * 20 + SITES.fetch_add(1, Ordering::Relaxed);
     (0..12_000_u32)
-        .filter_map(|step| u16::try_from(20_000 + (start - 20_000 + step) % 12_000).ok())
+        .filter_map(|step| u16::try_from(20_000 + (first + step) % 12_000).ok())
         .find(|port| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok())
         .ok_or(SiteError::NoPort)
 }

@@ -19,14 +19,14 @@ use crate::support::{
 };
 
 /// A third of them loop until they are stopped, so that a run lasts while it is shot at.
-const PATIENTS: u32 = 900;
+const PATIENTS: u32 = 500;
 const PARAMETERS: [&str; 1] = ["behaviour=infinite_loop"];
 /// Leases of killed workers run out after 30 s; then their runs are taken up again.
 const PATIENCE: Duration = Duration::from_secs(150);
 const SOON: Duration = Duration::from_secs(60);
 const TICK: Duration = Duration::from_millis(10);
 /// How often each of the gateway's own steps is shot at, at other instants each time.
-const ROUNDS: u64 = 6;
+const ROUNDS: u64 = 5;
 /// The same for votes, which are over sooner.
 const VOTES: u64 = 9;
 
@@ -43,8 +43,9 @@ fn killed_at_any_step_a_run_ends_once_and_is_released_once() {
     (0..ROUNDS).for_each(|round| night.gateway_dies_sealing(round));
     // From here on nothing else is on its way.
     night.every_run_ends();
-    night.gateway_dies_with_a_queued_run();
     night.gateway_dies_with_a_leased_run();
+    night.every_run_ends();
+    night.gateway_dies_with_a_queued_run();
     night.every_run_ends();
     (0..VOTES).for_each(|round| night.gateway_dies_releasing(round));
     night.morning();
@@ -74,40 +75,46 @@ impl Night {
 
     fn worker_dies_with_a_lease(&mut self) {
         let run = self.leased_to_a_stopped_worker();
-        self.kill_worker(&run);
+        assert_eq!(self.kill_worker(&run), "leased");
         self.site.start_worker().unwrap();
     }
 
     fn worker_dies_running(&mut self) {
-        let run = self.running();
-        self.kill_worker(&run);
-        self.site.start_worker().unwrap();
+        self.in_time(|night| {
+            let run = night.running();
+            let state = night.kill_worker(&run);
+            night.site.start_worker().unwrap();
+            state == "running"
+        });
     }
 
     /// The worker has the sealed outputs and cannot deliver them.
     fn worker_dies_sealing(&mut self) {
-        let run = self.running();
-        let before = self.runs_done_by_workers();
-        self.site.kill_gateway().unwrap();
-        self.until("the worker is done", |night| night.runs_done_by_workers() > before);
-        self.site.kill_worker().unwrap();
-        self.site.start_gateway().unwrap();
-        assert!(!desk::is_final(&desk::run_of(&self.site, &run)), "delivered to nobody");
+        self.in_time(|night| {
+            let run = night.running();
+            night.site.kill_gateway().unwrap();
+            night.until("the worker is done", |night| night.worker_is_done(&run));
+            night.site.kill_worker().unwrap();
+            night.site.start_gateway().unwrap();
+            let delivered = desk::is_final(&desk::run_of(&night.site, &run));
+            night.site.start_worker().unwrap();
+            !delivered
+        });
         self.hit.insert(("worker", "sealing".to_owned()));
-        self.site.start_worker().unwrap();
     }
 
     fn runner_dies(&mut self) {
-        let run = self.running();
-        let worker = self.site.worker().unwrap().id();
-        let runners = children(worker);
-        assert!(!runners.is_empty(), "a running run has no runner");
-        runners.into_iter().for_each(|runner| signal(runner, Signal::KILL));
-        let again = |night: &mut Self| {
-            let seen = log::entries(&night.site);
-            seen.iter().any(|entry| entry.is("lease_lost", "run_id", &run))
-        };
-        self.until("the run is given back", again);
+        self.in_time(|night| {
+            let run = night.running();
+            let runners = children(night.site.worker().unwrap().id());
+            runners.into_iter().for_each(|runner| signal(runner, Signal::KILL));
+            let given_back = |night: &Self| {
+                log::entries(&night.site).iter().any(|entry| entry.is("lease_lost", "run_id", &run))
+            };
+            let over = |night: &Self| desk::is_final(&desk::run_of(&night.site, &run));
+            night.until("the run moves on", |night| over(night) || given_back(night));
+            given_back(night)
+        });
         self.hit.insert(("runner", "running".to_owned()));
     }
 
@@ -158,9 +165,8 @@ impl Night {
 
     /// While the worker delivers: just before, or just after the gateway took it over.
     fn gateway_dies_sealing(&mut self, round: u64) {
-        self.running();
-        let before = self.runs_done_by_workers();
-        self.until("the worker is done", |night| night.runs_done_by_workers() > before);
+        let run = self.running();
+        self.until("the worker is done", |night| night.worker_is_done(&run));
         thread::sleep(Duration::from_millis(scattered(200 + round) % 20));
         self.restart_gateway();
         self.hit.insert(("gateway", "sealing".to_owned()));
@@ -260,6 +266,7 @@ impl Night {
     }
 
     /// A new run that is leased and stays so: the worker waited for it when it was stopped.
+    /// No other run is on its way.
     fn leased_to_a_stopped_worker(&mut self) -> String {
         // A worker that just started, or just delivered, asks for more within this time.
         thread::sleep(Duration::from_secs(1));
@@ -276,10 +283,16 @@ impl Night {
     }
 
     /// Kills the worker; its run stays in the state it was in until the lease runs out.
-    fn kill_worker(&mut self, run: &str) {
+    fn kill_worker(&mut self, run: &str) -> String {
         self.site.kill_worker().unwrap();
         let state = self.state(run);
-        self.hit.insert(("worker", state));
+        self.hit.insert(("worker", state.clone()));
+        state
+    }
+
+    /// Repeats a shot until it was in time: on a slow day the run may be over first.
+    fn in_time(&mut self, mut shoot: impl FnMut(&mut Self) -> bool) {
+        assert!((0..5).any(|_| shoot(self)), "five runs were over before they were shot at");
     }
 
     fn state(&self, run: &str) -> String {
@@ -287,10 +300,10 @@ impl Night {
         text(&seen, "state").trim_start_matches("RUN_STATE_").to_lowercase()
     }
 
-    /// How many runs the workers say they carried out.
-    fn runs_done_by_workers(&self) -> usize {
+    /// Whether a worker says that it carried this run out.
+    fn worker_is_done(&self, run: &str) -> bool {
         let log = fs::read_to_string(self.site.root().join("logs/worker.log")).unwrap_or_default();
-        log.matches("run succeeded").count()
+        log.lines().any(|line| line.contains("run succeeded") && line.contains(run))
     }
 
     fn until(&mut self, what: &str, mut holds: impl FnMut(&mut Self) -> bool) {
@@ -335,9 +348,10 @@ fn released_once(entries: &[Entry], request: &str) {
     assert_eq!((count("released"), count("vote_cast")), (1, 2), "{request}");
 }
 
+/// A process that has just ended is not an error.
 fn signal(process: u32, signal: Signal) {
     let process = Pid::from_raw(i32::try_from(process).unwrap()).unwrap();
-    kill_process(process, signal).unwrap();
+    let _ = kill_process(process, signal);
 }
 
 /// Processes whose parent is this one.
