@@ -46,7 +46,7 @@ impl Provider {
             ],
         });
         let folder = sekisho_tests::root().join("tests/oidc");
-        assert!(folder.join("node_modules").is_dir(), "no provider: run `make setup`");
+        assert!(folder.join("node_modules").is_dir(), "no provider: `make test` installs it");
         let mut process = Command::new("node")
             .arg(folder.join("server.mjs"))
             .arg(config.to_string())
@@ -54,7 +54,7 @@ impl Provider {
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
-            .expect("node must be there: run `make setup`");
+            .expect("node must be there: `make test` installs it");
         let open = process.stdin.take();
         let mut line = String::new();
         BufReader::new(process.stdout.take().unwrap()).read_line(&mut line).unwrap();
