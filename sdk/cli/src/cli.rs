@@ -1,6 +1,6 @@
 //! The commands, and how one of them is run.
 
-use std::{io, path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode};
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
@@ -125,8 +125,10 @@ pub(crate) const RUNNER: &str = sekisho_runner::RUNNER_SUBCOMMAND;
 
 fn run(cli: Cli, screen: Screen) -> Result<(), CliError> {
     if let Command::Completion { shell } = cli.command {
-        clap_complete::generate(shell, &mut Cli::command(), "sekisho", &mut io::stdout());
-        return Ok(());
+        // Into memory first: the generator panics when its reader hangs up.
+        let mut script = Vec::new();
+        clap_complete::generate(shell, &mut Cli::command(), "sekisho", &mut script);
+        return screen.text(String::from_utf8_lossy(&script).trim_end());
     }
     let desk = Desk { profile: Profile::locate(cli.profile_dir)?, screen };
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use comfy_table::{CellAlignment, ContentArrangement, Table, presets};
+use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, TableStyle};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use prost::Message;
 use prost_reflect::{DescriptorPool, DynamicMessage, SerializeOptions};
@@ -144,12 +144,16 @@ pub(crate) fn to_json<M: Message>(type_name: &str, message: &M) -> Result<Value,
     describe().ok_or(CliError::Contract("a message of a known type"))
 }
 
+/// A line under the header and no other: rows stay easy to select and to grep.
+const STYLE: TableStyle =
+    TableStyle::new().header_separator(LineStyle::none().fill('─').junction('─'));
+
 /// A table in the house form: header, rule, rows; right-aligned columns are named.
 #[must_use]
 pub(crate) fn table(header: &[&str], right: &[usize]) -> Table {
     let mut table = Table::new();
     table
-        .load_style(presets::UTF8_HORIZONTAL_ONLY)
+        .load_style(STYLE)
         .set_content_arrangement(ContentArrangement::Disabled)
         .set_header(header.to_vec());
     for index in right {

@@ -7,10 +7,11 @@ use std::{
     time::Instant,
 };
 
-use sekisho_demo::site::{Ran, StageName};
+use sekisho_demo::site::StageName;
 
-/// Longest output shown of one command, lines.
-const SHOWN: usize = 44;
+/// Lines shown of a long output: at its beginning, and at its end.
+const HEAD: usize = 58;
+const TAIL: usize = 14;
 
 /// The terminal.
 pub(crate) struct Stage {
@@ -43,15 +44,17 @@ impl Stage {
         self.print(&format!("{} {}", self.paint("1;32", &prompt), self.paint("1", line)));
     }
 
-    /// Shows what a command printed.
-    pub(crate) fn printed(&self, ran: &Ran) {
-        let text = format!("{}{}", ran.stderr, ran.stdout);
+    /// Shows what a command printed; of something long, its beginning and its end.
+    pub(crate) fn printed(&self, text: &str) {
         let lines: Vec<&str> = text.trim_end().lines().collect();
-        for line in lines.iter().take(SHOWN) {
-            self.print(&format!("  {line}"));
-        }
-        if lines.len() > SHOWN {
-            self.print(&format!("  … {} more lines", lines.len() - SHOWN));
+        let hidden = lines.len().saturating_sub(HEAD + TAIL);
+        for (index, line) in lines.iter().enumerate() {
+            if hidden > 0 && index == HEAD {
+                self.print(&format!("  … {hidden} more lines …"));
+            }
+            if hidden == 0 || index < HEAD || index >= HEAD + hidden {
+                self.print(format!("  {line}").trim_end());
+            }
         }
     }
 

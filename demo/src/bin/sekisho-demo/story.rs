@@ -33,6 +33,8 @@ pub(crate) struct Story<'a> {
     staff: Staff,
     /// The researcher's, until it is spent.
     invitation: String,
+    /// Request ids of calls that were refused.
+    refusals: Vec<String>,
     survival: Project,
     crosstab: Project,
 }
@@ -59,8 +61,8 @@ impl<'a> Story<'a> {
         site.start_worker()?;
         stage
             .say("Its steward is enrolled, and a worker of the pseudonymised zone waits for runs.");
-        let (staff, invitation, survival, crosstab) = Default::default();
-        Ok(Self { stage, site, staff, invitation, survival, crosstab })
+        let (staff, invitation, refusals, survival, crosstab) = Default::default();
+        Ok(Self { stage, site, staff, invitation, refusals, survival, crosstab })
     }
 
     /// Ends the processes.
@@ -79,16 +81,23 @@ impl<'a> Story<'a> {
     fn shows(&self, who: StageName, tool: Tool) -> anyhow::Result<Ran> {
         self.stage.types(who, &self.short(&tool.line()));
         let ran = tool.succeed()?;
-        self.stage.printed(&ran);
+        self.prints(&ran);
         Ok(ran)
     }
 
-    /// A command that is refused: shows it and expects this exit status.
-    fn refused(&self, who: StageName, tool: Tool, status: i32) -> anyhow::Result<Ran> {
+    /// A command that is refused: shows it, expects this exit status, and remembers the
+    /// call for the log.
+    fn refused(&mut self, who: StageName, tool: Tool, status: i32) -> anyhow::Result<Ran> {
         self.stage.types(who, &self.short(&tool.line()));
         let ran = tool.end_with(status)?;
-        self.stage.printed(&ran);
+        self.prints(&ran);
+        self.refusals.push(ran.field("request")?);
         Ok(ran)
+    }
+
+    /// Shows what a command printed.
+    fn prints(&self, ran: &Ran) {
+        self.stage.printed(&self.short(&format!("{}{}", ran.stderr, ran.stdout)));
     }
 
     /// Reads something as JSON without showing it.

@@ -4,7 +4,7 @@ use std::{thread, time::Duration};
 
 use anyhow::{Context as _, bail};
 use jiff::{SignedDuration, Timestamp};
-use sekisho_demo::site::{AgreementFile, Background, StageName, repository};
+use sekisho_demo::site::{AgreementFile, Background, Ran, StageName, repository};
 use serde_json::Value;
 
 use super::{Story, component, example, text};
@@ -109,25 +109,23 @@ impl Story<'_> {
         // The stream only shows what is raised from now on.
         thread::sleep(Duration::from_millis(700));
         let alert = self.provoke(watching)?;
-        self.stage.printed(&alert);
+        self.prints(&alert);
         self.claim(alert.stdout.contains("denied_burst"), "a burst of refusals raised an alert")?;
         let cut = self.site.person(RESEARCHER).arg("whoami");
         self.refused(RESEARCHER, cut, NOT_LOGGED_IN)?;
         self.claim(true, "and cut the session at once")
     }
 
-    fn provoke(&self, mut watching: Background) -> anyhow::Result<sekisho_demo::site::Ran> {
-        let run = ["run", "list", "--project", &self.crosstab.id];
+    /// The researcher asks for the roster, which is the steward's, until somebody minds.
+    fn provoke(&self, mut watching: Background) -> anyhow::Result<Ran> {
         for _ in 0..60 {
             if watching.has_ended()? {
                 return Ok(watching.wait()?);
             }
-            // Allowed to the researcher: nothing of theirs is at stake but this output.
-            let words = ["steward", "person", "list", "--json"];
-            self.site.person(RESEARCHER).args(words).run()?;
+            self.site.person(RESEARCHER).args(["steward", "person", "list"]).run()?;
             thread::sleep(Duration::from_millis(20));
         }
-        bail!("60 refusals raised no alert (last seen project {run:?})")
+        bail!("60 refusals raised no alert")
     }
 
     /// Records an agreement and brings the survival module in under it.

@@ -40,11 +40,9 @@ impl Story<'_> {
         let asked = self.plays(who, &["output", "request-release", &run, "--purpose", purpose])?;
         self.crosstab.request = asked.field("request")?;
         let request = self.crosstab.request.clone();
-        let shown = self.reads(FIRST, &["review", "show", &request])?;
-        let output = shown.pointer("/outputs/0").context("an output")?;
-        let read = self.reads(FIRST, &["output", "read", &text(output, "output_id")?])?;
-        let small = small_cells(&read);
-        self.claim(small > 0, &format!("the check flags {small} small cells"))?;
+        self.plays(FIRST, &["review", "show", &request, "--outputs"])?;
+        let (small, _) = self.small_cells(&request)?;
+        self.claim(small > 0, &format!("the check flags {small} cells below 10 patients"))?;
         self.stage.say("One reviewer sends it back, with a comment:");
         self.votes(FIRST, &request, "return", "cells below 10 patients: withhold them")?;
         self.votes(SECOND, &request, "approve", "")?;
@@ -60,6 +58,9 @@ impl Story<'_> {
         let purpose = "Table 2, cells below 10 withheld";
         let words = ["output", "resubmit", &request, "--run", &mended, "--purpose", purpose];
         self.plays(who, &words)?;
+        self.plays(FIRST, &["review", "show", &request, "--outputs"])?;
+        let (small, blocking) = self.small_cells(&request)?;
+        self.claim(small == 0 && blocking == 0, "no cell below 10 patients is left")?;
         self.votes(FIRST, &request, "approve", "mended")?;
         let released = self.votes(SECOND, &request, "approve", "")?;
         self.claim(released.field("state")? == "released", "the mended table is released")?;
@@ -80,12 +81,18 @@ impl Story<'_> {
         }
         self.plays(who, &words)
     }
-}
 
-fn small_cells(read: &Value) -> usize {
-    let findings = read.pointer("/checked/findings").and_then(Value::as_array);
-    let small = |finding: &&Value| {
-        finding.get("code").and_then(Value::as_str).is_some_and(|code| code.contains("small_cell"))
-    };
-    findings.map_or(0, |findings| findings.iter().filter(small).count())
+    /// How many small cells, and how many findings that forbid a release, the check found
+    /// in the outputs under this request.
+    fn small_cells(&self, request: &str) -> anyhow::Result<(usize, usize)> {
+        let shown = self.reads(FIRST, &["review", "show", request])?;
+        let output = shown.pointer("/outputs/0").context("an output")?;
+        let read = self.reads(FIRST, &["output", "read", &text(output, "output_id")?])?;
+        let findings = read.pointer("/checked/findings").and_then(Value::as_array);
+        let count = |key: &str, value: &str| {
+            let is = |finding: &&Value| finding.get(key).and_then(Value::as_str) == Some(value);
+            findings.map_or(0, |findings| findings.iter().filter(is).count())
+        };
+        Ok((count("code", "small_cell"), count("severity", "FINDING_SEVERITY_BLOCK")))
+    }
 }
