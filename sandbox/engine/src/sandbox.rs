@@ -49,7 +49,8 @@ pub(crate) fn config(meter: Meter, memory_bytes: usize) -> Config {
         .consume_fuel(meter == Meter::Fuel)
         .epoch_interruption(meter == Meter::Epoch)
         .max_wasm_stack(STACK_BYTES)
-        .memory_init_cow(true)
+        // An image would be an in-memory file, which the jail refuses; data segments are copied.
+        .memory_init_cow(false)
         .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .native_unwind_info(false)
         .debug_info(false)

@@ -4,6 +4,7 @@
 //! Every bucket is one partition, so that rows keep the order of their patient tokens. Nothing
 //! in these plans spills, and the disk manager is off.
 
+mod ahead;
 mod filter;
 mod stream;
 
@@ -26,6 +27,7 @@ use futures::executor::block_on;
 use crate::Source;
 use crate::failure::Failed;
 use crate::view::{Dictionaries, TableView};
+pub(crate) use ahead::ReadAhead;
 use stream::Layout;
 
 /// Plans scans over one opened dataset version.
@@ -79,6 +81,7 @@ impl Scanner {
 
 /// A planned pass over one table. Batches hold the patient token first, then the declared
 /// columns.
+#[derive(Clone)]
 pub(crate) struct Scan {
     plan: Arc<dyn ExecutionPlan>,
     task: Arc<TaskContext>,

@@ -14,8 +14,9 @@ use sekisho_engine::{Batches, Source, SourceColumn, SourceError};
 use sekisho_module::ColumnKind;
 use sekisho_vault::VerifyingIdentity;
 
-/// Rows of one batch: large enough that crossing into a guest costs little per row.
-const BATCH_ROWS: usize = 65_536;
+/// Rows of one batch: enough that crossing into a guest costs little per row, few enough that
+/// what was just decoded is still in the processor's cache when it is copied.
+const BATCH_ROWS: usize = 8_192;
 
 /// A sealed data set version as the engine reads it: the granted tables and columns only.
 pub(crate) struct SealedSource {

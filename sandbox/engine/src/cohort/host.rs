@@ -17,7 +17,7 @@ use crate::failure::Failed;
 use crate::merge::tokens;
 use crate::run::{Made, Prepared};
 use crate::sandbox::Bounds;
-use crate::scan::{BucketRows, Scan};
+use crate::scan::{ReadAhead, Scan};
 use crate::view::TableView;
 pub(super) use numbers::Numbers;
 
@@ -45,8 +45,8 @@ pub(crate) struct Host {
 #[allow(unreachable_pub, reason = "the generated bindings name it in public signatures")]
 pub struct Reader {
     table: usize,
-    bucket: u32,
-    rows: Option<BucketRows>,
+    /// From the first batch that is asked for.
+    rows: Option<ReadAhead>,
     batch: Option<RecordBatch>,
     at: usize,
 }
@@ -77,7 +77,7 @@ impl Host {
                 format!("table {table} is not declared"),
             ));
         }
-        Ok(Reader { table, bucket: 0, rows: None, batch: None, at: 0 })
+        Ok(Reader { table, rows: None, batch: None, at: 0 })
     }
 
     fn read(&mut self, reader: &mut Reader, most: u32) -> Result<Option<data::Batch>, Failed> {
@@ -120,29 +120,16 @@ impl Host {
 impl Reader {
     /// Makes sure that a row is at hand; false at the end of the table.
     fn fill(&mut self, scan: &Scan) -> Result<bool, Failed> {
-        loop {
-            if self.batch.as_ref().is_some_and(|b| self.at < b.num_rows()) {
-                return Ok(true);
-            }
-            let rows = match &mut self.rows {
-                Some(rows) => rows,
-                None if self.bucket >= scan.buckets => return Ok(false),
-                none => {
-                    self.bucket += 1;
-                    none.insert(scan.bucket(self.bucket - 1)?)
-                }
-            };
-            match rows.next()? {
-                Some(batch) => {
-                    self.batch = Some(batch);
-                    self.at = 0;
-                }
-                None => {
-                    self.rows = None;
-                    self.batch = None;
-                }
-            }
+        if self.batch.as_ref().is_some_and(|b| self.at < b.num_rows()) {
+            return Ok(true);
         }
+        let rows = match &mut self.rows {
+            Some(rows) => rows,
+            none => none.insert(ReadAhead::over(scan)?),
+        };
+        self.batch = rows.next()?;
+        self.at = 0;
+        Ok(self.batch.is_some())
     }
 }
 
@@ -198,7 +185,7 @@ impl data::HostReader for Host {
         max_rows: u32,
     ) -> wasmtime::Result<Option<data::Batch>> {
         // Taken out and put back: reading needs the rest of the host as well.
-        let mut taken = Reader { table: 0, bucket: 0, rows: None, batch: None, at: 0 };
+        let mut taken = Reader { table: 0, rows: None, batch: None, at: 0 };
         std::mem::swap(self.resources.get_mut(&reader)?, &mut taken);
         let batch = self.read(&mut taken, max_rows);
         std::mem::swap(self.resources.get_mut(&reader)?, &mut taken);
