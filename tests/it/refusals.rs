@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use crate::support::{
     desk::{
-        self, Analysis, NOT_FOUND, NOT_LOGGED_IN, REFUSED, RESEARCHER, REVIEWERS, TRY_AGAIN, USAGE,
-        ballot, example, list, refusal, text,
+        self, Analysis, NOT_FOUND, NOT_LOGGED_IN, REFUSED, RESEARCHER, REVIEWERS, ballot, example,
+        list, refusal, text,
     },
     log,
 };
@@ -98,8 +98,8 @@ fn sv_4_no_more_runs_in_an_hour_than_agreed() {
     slow.runs_per_hour = 2;
     let (project, module) = opened(&site, &slow);
     let runs = [(), ()].map(|()| desk::start(&site, &project, &module, &[]));
-    let (status, reason, _) = refusal(desk::run_order(&site, &project, &module, &[]));
-    assert_eq!((status, reason.as_str()), (TRY_AGAIN, "RUN_RATE"));
+    let (status, reason, rule) = refusal(desk::run_order(&site, &project, &module, &[]));
+    assert_eq!((status, reason.as_str(), rule.as_str()), (REFUSED, "RUN_RATE", "SV-4"));
     let listed = site.person(RESEARCHER).args(["run", "list", "--project", &project]).json();
     assert_eq!(list(&listed.unwrap()).len(), runs.len());
 }
@@ -175,11 +175,13 @@ fn au_1_a_touch_neither_logs_in_nor_votes() {
     let touched = |tool: Tool| refusal(tool.env("SEKISHO_DEMO_TOUCH_ONLY", "1"));
     assert_ne!(touched(ballot(&site, REVIEWERS[0], &request, "approve")).0, 0);
     assert!(!log::entries(&site).iter().any(|entry| entry.kind() == "vote_cast"));
-    let (status, reason, _) = touched(site.person(RESEARCHER).arg("login"));
-    assert_eq!(status, NOT_LOGGED_IN, "{reason}");
+    let (status, reason, rule) = touched(site.person(RESEARCHER).arg("login"));
+    assert_eq!((status, rule.as_str()), (NOT_LOGGED_IN, "AU-1"), "{reason}");
     let entries = log::entries(&site);
     let refused = entries.iter().rfind(|entry| entry.kind() == "login_refused").unwrap();
     assert_eq!(refused.part("reason"), reason);
+    let cited = |entry: &&log::Entry| entry.is("call_ended", "reason", &reason);
+    assert_eq!(entries.iter().rfind(cited).unwrap().part("rule"), "AU-1");
 }
 
 #[test]
@@ -255,8 +257,8 @@ fn every_refusal_is_in_the_log(site: &Site, rules: &[&str]) {
 fn wasi_is_not_let_in(site: &Site, project: &str) {
     let manifest = example("km-by-sex").manifest;
     let wasi = Analysis { manifest, component: desk::component("wasi-import") };
-    let (status, reason, _) = refusal(desk::submission(site, &wasi, project));
-    assert_eq!(status, USAGE);
+    let (status, reason, rule) = refusal(desk::submission(site, &wasi, project));
+    assert_eq!((status, rule.as_str()), (REFUSED, "OU-3"), "{reason}");
     let refused = log::entries(site);
     let refused = refused.iter().find(|entry| entry.kind() == "module_refused_statically");
     assert!(!refused.unwrap().part("code").is_empty(), "{reason}");

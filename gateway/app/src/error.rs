@@ -54,6 +54,52 @@ pub enum AppError {
     Internal(String),
 }
 
+/// A check outside the policy set that a requirement of the law asks for.
+struct Check {
+    name: &'static str,
+    rule: &'static str,
+    clause: &'static str,
+    /// Codes of what it refuses.
+    codes: &'static [&'static str],
+}
+
+impl Check {
+    fn cite(&self) -> RuleCited {
+        let [policy, rule, clause] = [self.name, self.rule, self.clause].map(str::to_owned);
+        RuleCited { policy, rule, clause }
+    }
+}
+
+const CHECKS: &[Check] = &[
+    Check {
+        name: "second_factor",
+        rule: "AU-1",
+        clause: "auth_two_factor_bio",
+        codes: &[
+            "user_verification_missing",
+            "not_attested",
+            "attestation_untrusted",
+            "model_not_allowed",
+            "synced_credential",
+            "wrong_origin",
+            "wrong_challenge",
+            "counter_regressed",
+            "signature_invalid",
+            "unknown_credential",
+            "STEP_UP_UNKNOWN",
+            "STEP_UP_OTHER_DECISION",
+        ],
+    },
+    Check { name: "on_roster", rule: "SV-2", clause: "roster", codes: &["OFF_ROSTER"] },
+    Check {
+        name: "static_checks",
+        rule: "OU-3",
+        clause: "bring_in",
+        codes: &["import_not_allowed"],
+    },
+    Check { name: "run_rate", rule: "SV-4", clause: "anomaly_control", codes: &["RUN_RATE"] },
+];
+
 impl AppError {
     /// Stable code, as clients see it.
     #[must_use]
@@ -68,6 +114,18 @@ impl AppError {
             Self::Unavailable(_) => "UNAVAILABLE",
             Self::Internal(_) => "INTERNAL",
         }
+    }
+
+    /// What the refusal rests on: the policies that decided or, where no policy is asked,
+    /// the requirement that the check behind the code is there for.
+    #[must_use]
+    pub fn rules(&self) -> Vec<RuleCited> {
+        if let Self::Refused(rules) = self {
+            return rules.clone();
+        }
+        let code = self.code();
+        let check = CHECKS.iter().find(|check| check.codes.contains(&code));
+        check.map(Check::cite).into_iter().collect()
     }
 
     /// A request that is wrong in one field.
@@ -145,5 +203,25 @@ impl From<WebAuthnError> for AppError {
 impl From<CertificateError> for AppError {
     fn from(error: CertificateError) -> Self {
         Self::invalid(error.code(), "certificate_request_pem", error.to_string())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn checks_outside_the_policies_cite_their_requirement() {
+        for (error, rule) in [
+            (AppError::from(WebAuthnError::UserVerificationMissing), "AU-1"),
+            (AppError::from(SessionEnded::OffRoster), "SV-2"),
+            (AppError::invalid("import_not_allowed", "component", ""), "OU-3"),
+            (AppError::Limit { code: "RUN_RATE", message: String::new() }, "SV-4"),
+        ] {
+            let cited = error.rules();
+            assert_eq!(cited.first().map(|by| by.rule.as_str()), Some(rule), "{error}");
+        }
+        assert_eq!(AppError::NotFound.rules(), []);
+        assert_eq!(AppError::from(SessionEnded::Expired).rules(), []);
     }
 }

@@ -189,6 +189,9 @@ kinds! {
         /// Stable reason code given to the client.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         reason: Option<String>,
+        /// Requirement of the law cited to the client, such as `AU-1`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        rule: Option<String>,
     }
     /// A policy decision; recorded before its permit exists.
     Decision = "decision" in Operation {

@@ -22,40 +22,40 @@ impl From<Invalid> for Status {
 
 /// The status of an application error.
 pub(crate) fn status(error: AppError) -> Status {
-    let reason = error.code();
-    match error {
-        AppError::Refused(rules) => refused(reason, &rules),
-        AppError::NotFound => plain(Code::NotFound, reason, "there is no such thing", None),
-        AppError::Unauthenticated { .. } => plain(
-            Code::Unauthenticated,
-            reason,
-            "the caller could not be authenticated",
-            Some("log in"),
-        ),
-        AppError::Invalid { field, message, .. } => invalid(reason, field, message),
-        AppError::Conflict { message, .. } => {
-            plain(Code::FailedPrecondition, reason, message, None)
+    let (reason, rules) = (error.code(), error.rules());
+    let mut metadata = cited(&rules);
+    let mut next = |advice: &str| metadata.insert("next".to_owned(), advice.to_owned());
+    let mut violation = None;
+    let (code, message) = match error {
+        AppError::Refused(_) => (Code::PermissionDenied, refused_by(&rules)),
+        AppError::NotFound => (Code::NotFound, "there is no such thing".to_owned()),
+        AppError::Unauthenticated { .. } => {
+            next("log in");
+            (Code::Unauthenticated, "the caller could not be authenticated".to_owned())
         }
-        AppError::Limit { message, .. } => plain(Code::ResourceExhausted, reason, message, None),
+        AppError::Invalid { field, message, .. } => {
+            let text = format!("{field}: {message}");
+            violation = Some((field, message));
+            (Code::InvalidArgument, text)
+        }
+        AppError::Conflict { message, .. } => (Code::FailedPrecondition, message),
+        AppError::Limit { message, .. } => (Code::ResourceExhausted, message),
         AppError::Unavailable(cause) => {
             tracing::warn!(cause, "unavailable");
-            plain(
-                Code::Unavailable,
-                reason,
-                "the gateway cannot do this now",
-                Some("try again in a moment"),
-            )
+            next("try again in a moment");
+            (Code::Unavailable, "the gateway cannot do this now".to_owned())
         }
         AppError::Internal(cause) => {
             tracing::error!(cause, "internal error");
-            plain(
-                Code::Internal,
-                reason,
-                "the gateway failed",
-                Some("tell the steward the request id"),
-            )
+            next("tell the steward the request id");
+            (Code::Internal, "the gateway failed".to_owned())
         }
+    };
+    let mut details = ErrorDetails::with_error_info(reason, DOMAIN, metadata);
+    if let Some((field, message)) = violation {
+        details.add_bad_request_violation(field, message);
     }
+    Status::with_error_details(code, message, details)
 }
 
 /// A part of a cited rule.
@@ -65,41 +65,25 @@ type Part = fn(&RuleCited) -> &str;
 const PARTS: [(&str, Part); 3] =
     [("policy", |rule| &rule.policy), ("rule", |rule| &rule.rule), ("clause", |rule| &rule.clause)];
 
-/// A refusal that names the rules and clauses behind it.
-fn refused(reason: &'static str, rules: &[RuleCited]) -> Status {
+/// The first rule under the names of its parts and, where there are more, all of them.
+fn cited(rules: &[RuleCited]) -> HashMap<String, String> {
     let all = |part: Part| rules.iter().map(part).collect::<Vec<_>>().join(",");
-    let first = |part: Part| rules.first().map_or("", part).to_owned();
     let mut metadata = HashMap::new();
+    let Some(first) = rules.first() else { return metadata };
     for (name, part) in PARTS {
-        metadata.insert(name.to_owned(), first(part));
+        metadata.insert(name.to_owned(), part(first).to_owned());
         if rules.len() > 1 {
             metadata.insert(format!("{name}_all"), all(part));
         }
     }
-    let message = match rules.first() {
+    metadata
+}
+
+fn refused_by(rules: &[RuleCited]) -> String {
+    match rules.first() {
         Some(rule) => format!("refused by {} ({})", rule.clause, rule.rule),
         None => "refused: nothing allows it".to_owned(),
-    };
-    let details = ErrorDetails::with_error_info(reason, DOMAIN, metadata);
-    Status::with_error_details(Code::PermissionDenied, message, details)
-}
-
-fn invalid(reason: &'static str, field: String, message: String) -> Status {
-    let mut details = ErrorDetails::with_error_info(reason, DOMAIN, HashMap::new());
-    details.add_bad_request_violation(&field, &message);
-    Status::with_error_details(Code::InvalidArgument, format!("{field}: {message}"), details)
-}
-
-fn plain(
-    code: Code,
-    reason: &'static str,
-    message: impl Into<String>,
-    next: Option<&str>,
-) -> Status {
-    let next = next.map(|next| ("next".to_owned(), next.to_owned()));
-    let metadata: HashMap<String, String> = next.into_iter().collect();
-    let details = ErrorDetails::with_error_info(reason, DOMAIN, metadata);
-    Status::with_error_details(code, message, details)
+    }
 }
 
 /// A code's name as the protocol spells it, such as `PERMISSION_DENIED`.
@@ -190,6 +174,14 @@ mod tests {
         ] {
             assert_eq!(metadata.get(key).map(String::as_str), Some(value), "{key}");
         }
+    }
+
+    #[test]
+    fn a_check_outside_the_policies_cites_its_requirement_too() {
+        let status = status(AppError::invalid("import_not_allowed", "component", "wasi:io"));
+        let info = status.get_details_error_info().unwrap();
+        assert_eq!(info.metadata["rule"], "OU-3");
+        assert_eq!(info.metadata["clause"], "bring_in");
     }
 
     #[test]

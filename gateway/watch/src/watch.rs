@@ -208,7 +208,7 @@ mod tests {
 
     fn call_ended(code: &str) -> EventKind {
         let method = "/sekisho.v1.RunService/StartRun".to_owned();
-        EventKind::CallEnded { method, code: code.to_owned(), reason: None }
+        EventKind::CallEnded { method, code: code.to_owned(), reason: None, rule: None }
     }
 
     fn run_requested() -> EventKind {

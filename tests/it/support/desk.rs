@@ -14,11 +14,9 @@ pub(crate) const REVIEWERS: [StageName; 2] = [StageName::FirstReviewer, StageNam
 
 /// Exit statuses, as `sekisho --help` documents them.
 pub(crate) const FAILED: i32 = 1;
-pub(crate) const USAGE: i32 = 2;
 pub(crate) const REFUSED: i32 = 3;
 pub(crate) const NOT_LOGGED_IN: i32 = 4;
 pub(crate) const NOT_FOUND: i32 = 5;
-pub(crate) const TRY_AGAIN: i32 = 6;
 pub(crate) const NOT_VERIFIED: i32 = 7;
 
 /// A manifest and its component.

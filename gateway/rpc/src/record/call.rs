@@ -59,8 +59,9 @@ impl<G: Gate> OpenCall<G> {
     pub(super) fn spawn_end(&mut self, outcome: Outcome) -> JoinHandle<Result<(), AppError>> {
         self.ended = true;
         self.observe(&outcome);
-        let Outcome { code, reason } = outcome;
-        let ended = EventKind::CallEnded { method: self.method.clone(), code: code.into(), reason };
+        let Outcome { code, reason, rule } = outcome;
+        let (method, code) = (self.method.clone(), code.into());
+        let ended = EventKind::CallEnded { method, code, reason, rule };
         let (gate, actor, request_id) = (self.gate.clone(), self.actor, self.request_id);
         let record = async move {
             let recorded = gate.record(ended, actor, Some(request_id)).await;
@@ -87,7 +88,7 @@ impl<G: Gate> Drop for OpenCall<G> {
     fn drop(&mut self) {
         if !self.ended {
             let code = if std::thread::panicking() { "INTERNAL" } else { "CANCELLED" };
-            drop(self.spawn_end(Outcome { code, reason: None }));
+            drop(self.spawn_end(Outcome { code, reason: None, rule: None }));
         }
     }
 }

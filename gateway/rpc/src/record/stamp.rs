@@ -20,19 +20,23 @@ pub(super) struct Outcome {
     pub(super) code: &'static str,
     /// Stable reason told to the client.
     pub(super) reason: Option<String>,
+    /// Requirement cited to the client.
+    pub(super) rule: Option<String>,
 }
 
 impl Outcome {
     /// What headers or trailers say; `None` when they say nothing.
     pub(super) fn of(headers: &HeaderMap) -> Option<Self> {
         let status = Status::from_header_map(headers)?;
-        let reason = status.get_details_error_info().map(|info| info.reason);
-        Some(Self { code: code_name(status.code()), reason })
+        let info = status.get_details_error_info();
+        let rule = info.as_ref().and_then(|info| info.metadata.get("rule").cloned());
+        let reason = info.map(|info| info.reason);
+        Some(Self { code: code_name(status.code()), reason, rule })
     }
 
     /// An answer that ended without saying how.
     pub(super) fn unsaid() -> Self {
-        Self { code: code_name(Code::Unknown), reason: None }
+        Self { code: code_name(Code::Unknown), reason: None, rule: None }
     }
 }
 
@@ -127,7 +131,7 @@ mod tests {
         let before = said.clone();
         stamp(&mut said, RequestId::new(Timestamp::from_millis(1)));
         assert_eq!(said, before);
-        assert_eq!(Outcome::of(&said), Some(Outcome { code: "OK", reason: None }));
+        assert_eq!(Outcome::of(&said), Some(Outcome { code: "OK", reason: None, rule: None }));
         assert_eq!(Outcome::of(&HeaderMap::new()), None);
     }
 }

@@ -10,7 +10,6 @@ use serde_json::Value;
 use super::{Story, component, example, text};
 
 const REFUSED: i32 = 3;
-const USAGE: i32 = 2;
 const NOT_LOGGED_IN: i32 = 4;
 /// Long enough to submit and approve a module in, short enough to wait for.
 const SHORT_PERIOD: SignedDuration = SignedDuration::from_secs(8);
@@ -39,9 +38,9 @@ impl Story<'_> {
             .arg("--component")
             .arg(component("wasi-import")?)
             .args(["--project", &self.survival.id]);
-        let ran = self.refused(RESEARCHER, tool, USAGE)?;
-        let named = ran.stderr.contains("wasi:");
-        self.claim(named, "the refusal names the import that is not allowed")
+        let ran = self.refused(RESEARCHER, tool, REFUSED)?;
+        let named = ran.stderr.contains("wasi:") && ran.field("rule")? == "OU-3";
+        self.claim(named, "refused by OU-3, which names the import that is not allowed")
     }
 
     fn refuse_ungranted_column(&mut self) -> anyhow::Result<()> {
@@ -96,7 +95,10 @@ impl Story<'_> {
         self.stage.say("\nA login with an authenticator that was only touched:");
         let tool = self.site.person(RESEARCHER).arg("login").env("SEKISHO_DEMO_TOUCH_ONLY", "1");
         let ran = self.refused(RESEARCHER, tool, NOT_LOGGED_IN)?;
-        self.claim(!ran.field("code")?.is_empty(), "no session without user verification")
+        self.claim(
+            ran.field("rule")? == "AU-1",
+            "refused by AU-1: no user verification, no session",
+        )
     }
 
     /// Refusals go on until the watch cuts the session.
