@@ -75,7 +75,87 @@ fn providers(endpoint: &str) -> anyhow::Result<(SdkTracerProvider, SdkMeterProvi
 
 #[cfg(test)]
 mod tests {
+    use std::{net::SocketAddr, sync::Mutex};
+
+    use opentelemetry::metrics::MeterProvider as _;
+    use opentelemetry_proto::tonic::collector::{
+        metrics::v1::{
+            ExportMetricsServiceRequest, ExportMetricsServiceResponse,
+            metrics_service_server::{MetricsService, MetricsServiceServer},
+        },
+        trace::v1::{
+            ExportTraceServiceRequest, ExportTraceServiceResponse,
+            trace_service_server::{TraceService, TraceServiceServer},
+        },
+    };
+    use tokio::net::TcpListener;
+    use tokio_stream::wrappers::TcpListenerStream;
+    use tonic::{Request, Response, Status, transport::Server};
+
     use super::*;
+
+    /// The names of what a collector was sent.
+    #[derive(Clone, Default)]
+    struct Collector(std::sync::Arc<Mutex<Vec<String>>>);
+
+    impl Collector {
+        async fn listen(self) -> SocketAddr {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let address = listener.local_addr().unwrap();
+            let server = Server::builder()
+                .add_service(TraceServiceServer::new(self.clone()))
+                .add_service(MetricsServiceServer::new(self));
+            tokio::spawn(server.serve_with_incoming(TcpListenerStream::new(listener)));
+            address
+        }
+
+        fn keep(&self, names: impl Iterator<Item = String>) {
+            self.0.lock().unwrap().extend(names);
+        }
+    }
+
+    #[tonic::async_trait]
+    impl TraceService for Collector {
+        async fn export(
+            &self,
+            request: Request<ExportTraceServiceRequest>,
+        ) -> Result<Response<ExportTraceServiceResponse>, Status> {
+            let scopes =
+                request.into_inner().resource_spans.into_iter().flat_map(|all| all.scope_spans);
+            self.keep(scopes.flat_map(|scope| scope.spans).map(|span| span.name));
+            Ok(Response::default())
+        }
+    }
+
+    #[tonic::async_trait]
+    impl MetricsService for Collector {
+        async fn export(
+            &self,
+            request: Request<ExportMetricsServiceRequest>,
+        ) -> Result<Response<ExportMetricsServiceResponse>, Status> {
+            let scopes =
+                request.into_inner().resource_metrics.into_iter().flat_map(|all| all.scope_metrics);
+            self.keep(scopes.flat_map(|scope| scope.metrics).map(|metric| metric.name));
+            Ok(Response::default())
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_collector_gets_spans_and_figures() {
+        let collector = Collector::default();
+        let address = collector.clone().listen().await;
+        let (tracer, meter) = providers(&format!("http://{address}")).unwrap();
+        let spans = tracing_opentelemetry::layer().with_tracer(tracer.tracer("test"));
+        tracing::subscriber::with_default(tracing_subscriber::registry().with(spans), || {
+            tracing::info_span!("call", otel.name = "StartRun").in_scope(|| ());
+        });
+        meter.meter("test").u64_counter("calls").build().add(1, &[]);
+        let installed = Installed(Some((tracer, meter)));
+        tokio::task::spawn_blocking(|| installed.flush()).await.unwrap();
+        let mut names = collector.0.lock().unwrap().clone();
+        names.sort();
+        assert_eq!(names, ["StartRun", "calls"]);
+    }
 
     #[tokio::test]
     async fn a_collector_that_is_away_is_no_reason_to_fail() {
