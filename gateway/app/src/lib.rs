@@ -42,7 +42,7 @@ use sekisho_vault::SigningIdentity;
 use tokio::sync::{Notify, OnceCell, broadcast};
 
 pub use error::AppError;
-pub use site::{AppConfig, FoundedSite, Founding};
+pub use site::{AppConfig, DatabaseUrl, FoundedSite, Founding};
 
 /// The gateway's use cases. Cheap to clone.
 #[derive(Clone)]

@@ -1,6 +1,6 @@
 //! Opening a site, and founding one.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{fmt, path::PathBuf, sync::Arc};
 
 use sekisho_access::{Authorizer, PolicyEngine, StepUps};
 use sekisho_audit::{Actor, CheckpointSigner, EventKind};
@@ -22,11 +22,30 @@ use crate::{
     steward::{NewPerson, enter},
 };
 
+/// `sqlite:///path/to/file` or `postgres://…`; never shown, for it may hold a password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct DatabaseUrl(String);
+
+impl DatabaseUrl {
+    /// Takes an address as it is; it is looked at when the site is opened.
+    #[must_use]
+    pub fn new(url: String) -> Self {
+        Self(url)
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = self.0.split_once(':').map_or("", |(scheme, _)| scheme);
+        write!(f, "{scheme}:…")
+    }
+}
+
 /// Where a site's parts are and how it behaves; paths are absolute.
 #[derive(Debug, Clone)]
 pub struct AppConfig {
-    /// `sqlite:///path/to/file` or `postgres://…`.
-    pub database_url: String,
+    /// Where the database is.
+    pub database_url: DatabaseUrl,
     /// Folder of sealed objects.
     pub objects: PathBuf,
     /// Folder of the gateway's own key vault.
@@ -96,7 +115,7 @@ impl App {
         let policies = PolicyEngine::new().map_err(|e| broken("policies")(&e))?;
         let (tap, committed) = mpsc::unbounded_channel();
         let store = Store::open(StoreConfig {
-            database_url: &config.database_url,
+            database_url: &config.database_url.0,
             objects: &config.objects,
             vault: Arc::new(vault),
             signer,
@@ -157,6 +176,14 @@ impl App {
         let (person, invitation, code) = enter(steward, now)?;
         self.store.found(producer, person, invitation, now).await?;
         Ok(FoundedSite { organisation_id, invitation: code })
+    }
+
+    /// Whether the site has its first person; until then there is nobody to serve.
+    ///
+    /// # Errors
+    /// [`AppError::Unavailable`].
+    pub async fn is_founded(&self) -> Result<bool, AppError> {
+        Ok(self.store.is_founded().await?)
     }
 
     /// Records that the gateway stops in good order.

@@ -12,7 +12,7 @@ use std::{
 };
 
 use section::Section;
-use sekisho_app::AppConfig;
+use sekisho_app::{AppConfig, DatabaseUrl};
 use sekisho_identity::oidc::OidcConfig;
 use sekisho_proto::v1::RunLimits;
 use sekisho_watch::WatchConfig;
@@ -149,7 +149,7 @@ fn app(top: &mut Section) -> AppConfig {
     let session_seconds = session.integer("seconds", SESSION_SECONDS, 60..=SESSION_SECONDS);
     top.close(session);
     AppConfig {
-        database_url: database_url(top),
+        database_url: DatabaseUrl::new(database_url(top)),
         objects: top.path("objects", "objects"),
         vault: top.path("vault", "vault"),
         ca: top.path("ca", "ca"),

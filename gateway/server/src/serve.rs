@@ -45,6 +45,12 @@ pub async fn serve(
         .await
         .with_context(|| format!("cannot listen on {}", config.listen))?;
     let app = App::open(config.app, Arc::new(SystemClock)).await?;
+    // A database that was lost or mistyped must not be taken for a site without history.
+    let founded = app.is_founded().await?;
+    anyhow::ensure!(
+        founded,
+        "the database holds no site: restore it, or run `sekisho-gateway init`"
+    );
     let options = Options { reflection: config.reflection, ..Options::default() };
     let door = Door {
         acceptor: Acceptor::new(tls, app.clone()),

@@ -14,6 +14,7 @@ use sqlx::{AnyConnection, Row};
 
 use crate::{Store, StoreError, body, log::record, sessions::end_sessions};
 
+const ANYBODY: &str = "SELECT id FROM person LIMIT 1";
 pub(crate) const PERSON: &str = "SELECT body FROM person WHERE id = $1";
 
 /// A credential as stored.
@@ -113,6 +114,16 @@ impl Store {
         Ok(permit.reveal(Guarded::new(person)))
     }
 
+    /// Whether the site has its first person.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn is_founded(&self) -> Result<bool, StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        let anybody = sqlx::query(ANYBODY).fetch_optional(&mut *connection).await?;
+        Ok(anybody.is_some())
+    }
+
     /// Founds a site: the producer, its first steward and their invitation. Only while
     /// nobody is on the roster; afterwards people come in through a permit.
     ///
@@ -128,9 +139,7 @@ impl Store {
         self.writer
             .commit(move |tx| {
                 Box::pin(async move {
-                    let anybody = sqlx::query("SELECT id FROM person LIMIT 1")
-                        .fetch_optional(&mut *tx)
-                        .await?;
+                    let anybody = sqlx::query(ANYBODY).fetch_optional(&mut *tx).await?;
                     if anybody.is_some() {
                         return Err(StoreError::conflict("FOUNDED", "the site has people already"));
                     }

@@ -116,6 +116,16 @@ async fn au_1_every_method_is_refused_without_a_session_but_the_public_ones() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_lost_database_is_not_taken_for_a_new_site() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = site(folder.path()).await;
+    let loaded = Config::load(&config).unwrap();
+    std::fs::remove_file(config.with_file_name("sekisho.db")).unwrap();
+    let refused = serve(loaded, |_| Ok(()), async {}).await.unwrap_err();
+    assert!(refused.to_string().contains("holds no site"), "{refused}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_that_was_stopped_starts_again_and_is_founded_once() {
     let folder = tempfile::tempdir().unwrap();
     let config = site(folder.path()).await;
