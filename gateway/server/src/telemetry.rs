@@ -123,7 +123,7 @@ mod tests {
             let scopes =
                 request.into_inner().resource_spans.into_iter().flat_map(|all| all.scope_spans);
             self.keep(scopes.flat_map(|scope| scope.spans).map(|span| span.name));
-            Ok(Response::default())
+            Ok(Response::new(Default::default()))
         }
     }
 
@@ -136,7 +136,7 @@ mod tests {
             let scopes =
                 request.into_inner().resource_metrics.into_iter().flat_map(|all| all.scope_metrics);
             self.keep(scopes.flat_map(|scope| scope.metrics).map(|metric| metric.name));
-            Ok(Response::default())
+            Ok(Response::new(Default::default()))
         }
     }
 
