@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Kind, Manifest, Profile, Text};
+use crate::{Coverage, Information, Kind, Manifest, ManifestTable, Profile, Text};
 
 /// What users may see of a version before any run: names, meanings and rounded sizes. Made
 /// from the manifest and the profile alone, so it holds no value from the data.
@@ -22,6 +22,16 @@ pub struct CatalogueEntry {
     pub source: String,
     /// Under which licence or legal ground it is held.
     pub licence: String,
+    /// What it became by its rules.
+    pub holds: Information,
+    /// Distinct patients below which no count is shown.
+    pub min_cell: u32,
+    /// When the next version is expected, `YYYY-MM-DD` (CT-1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub next_update: Option<String>,
+    /// Terms of use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terms: Option<Text>,
     /// Distinct patients, rounded down to two leading digits; 0 below 10.
     pub patients: u64,
     /// The tables.
@@ -39,6 +49,9 @@ pub struct CatalogueTable {
     pub description: Text,
     /// Rows, rounded down to two leading digits; 0 below 10.
     pub rows: u64,
+    /// How many it holds of each year.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub coverage: Vec<Coverage>,
     /// The columns, the patient column first.
     pub columns: Vec<CatalogueColumn>,
 }
@@ -55,6 +68,12 @@ pub struct CatalogueColumn {
     pub unit: Option<String>,
     /// Whether values may be missing.
     pub nullable: bool,
+    /// Share of rows without a value, in percent.
+    #[serde(default)]
+    pub missing_percent: u8,
+    /// Which code system its codes are of.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code_system: Option<String>,
     /// What it means.
     pub description: Text,
     /// Declared codes and their meanings; empty when the list is open.
@@ -64,11 +83,15 @@ pub struct CatalogueColumn {
 
 impl CatalogueEntry {
     pub(crate) fn new(manifest: &Manifest, manifest_sha256: &str, profile: &Profile) -> Self {
-        let tables = profile.tables.iter().map(|table| CatalogueTable {
-            name: table.name.clone(),
-            description: table.description.clone(),
-            rows: rounded(manifest.table(&table.name).map_or(0, |found| found.rows)),
-            columns: table.columns.iter().map(column).collect(),
+        let tables = profile.tables.iter().map(|table| {
+            let sealed = manifest.table(&table.name);
+            CatalogueTable {
+                name: table.name.clone(),
+                description: table.description.clone(),
+                rows: rounded(sealed.map_or(0, |sealed| sealed.rows)),
+                coverage: sealed.map(|sealed| sealed.coverage.clone()).unwrap_or_default(),
+                columns: table.columns.iter().map(|spec| column(spec, sealed)).collect(),
+            }
         });
         Self {
             dataset: manifest.dataset.clone(),
@@ -78,6 +101,10 @@ impl CatalogueEntry {
             description: profile.description.clone(),
             source: profile.source.clone(),
             licence: profile.licence.clone(),
+            holds: profile.holds,
+            min_cell: profile.min_cell,
+            next_update: profile.next_update.clone(),
+            terms: profile.terms.clone(),
             patients: rounded(manifest.patients),
             tables: tables.collect(),
             profile_toml: profile.toml().to_owned(),
@@ -85,12 +112,15 @@ impl CatalogueEntry {
     }
 }
 
-fn column(spec: &crate::ColumnSpec) -> CatalogueColumn {
+fn column(spec: &crate::ColumnSpec, sealed: Option<&ManifestTable>) -> CatalogueColumn {
+    let sealed = sealed.and_then(|table| table.column(&spec.name));
     CatalogueColumn {
         name: spec.name.clone(),
         kind: spec.kind,
         unit: spec.unit.clone(),
         nullable: spec.nullable,
+        missing_percent: sealed.map_or(0, |column| column.missing_percent),
+        code_system: spec.code_system.clone(),
         description: spec.description.clone(),
         codes: spec.codes.clone(),
     }
@@ -98,7 +128,7 @@ fn column(spec: &crate::ColumnSpec) -> CatalogueColumn {
 
 /// Two leading digits, the rest zero; below 10 always 0. Two versions that differ by one
 /// patient then almost never differ in their catalogue entries.
-fn rounded(count: u64) -> u64 {
+pub(crate) fn rounded(count: u64) -> u64 {
     let mut unit = 10;
     while count / unit >= 100 {
         unit *= 10;

@@ -44,16 +44,17 @@ mod schema;
 mod source;
 mod writer;
 
+pub(crate) use catalogue::rounded;
 pub use catalogue::{CatalogueColumn, CatalogueEntry, CatalogueTable};
 pub use error::DatasetError;
 pub use grant::{Grant, GrantedKeys};
 pub use manifest::{
-    DictionaryEntry, FileEntry, Manifest, ManifestColumn, ManifestTable, Provenance, SourceNote,
-    TableFile,
+    Coverage, DictionaryEntry, FileEntry, Manifest, ManifestColumn, ManifestTable, ProcessingNote,
+    Provenance, SourceNote, TableFile, UniquenessNote,
 };
 pub use profile::{
-    ColumnSpec, Draw, DummySpec, Kind, MAX_CODE_BYTES, Profile, ProfileError, ProfileErrors,
-    ROW_NUMBER, TableSpec, Text,
+    AddressLevel, ColumnSpec, Draw, DummySpec, Information, Kind, MAX_CODE_BYTES, Precision,
+    Profile, ProfileError, ProfileErrors, ROW_NUMBER, Removed, Rule, TableSpec, Text, Undeclared,
 };
 pub use reader::{FileCheck, OpenFile, OpenTable, SealedVersion, read_table};
 pub use schema::{bucket_of, sealed_schema, source_schema};

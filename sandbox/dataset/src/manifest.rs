@@ -45,6 +45,9 @@ pub struct ManifestTable {
     pub patients: u64,
     /// Columns in file order, the patient column first.
     pub columns: Vec<ManifestColumn>,
+    /// How many it holds of each year, in the form that may be shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub coverage: Vec<Coverage>,
     /// One file per bucket, in order.
     pub files: Vec<TableFile>,
     /// One dictionary per code column.
@@ -64,6 +67,22 @@ pub struct ManifestColumn {
     pub unit: Option<String>,
     /// Whether values may be missing.
     pub nullable: bool,
+    /// Share of rows without a value, in percent, in the form that may be shown.
+    #[serde(default)]
+    pub missing_percent: u8,
+}
+
+/// What a table holds of one year. Rounded down to two leading digits; `None` where fewer
+/// patients than the minimum cell stand behind it, or where that would give away another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Coverage {
+    /// Calendar year.
+    pub year: i16,
+    /// Distinct patients.
+    pub patients: Option<u64>,
+    /// Rows.
+    pub rows: Option<u64>,
 }
 
 /// Size and hash of a file whose path follows from what it is.
@@ -110,6 +129,42 @@ pub struct Provenance {
     pub method: String,
     /// The source of each table.
     pub sources: Vec<SourceNote>,
+    /// What the rules of the profile did to each table.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub processing: Vec<ProcessingNote>,
+}
+
+/// What was done to one table: counts, never values.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProcessingNote {
+    /// The table.
+    pub table: String,
+    /// Source columns that were removed.
+    pub removed: Vec<String>,
+    /// Values changed, by `column: rule`.
+    pub changed: BTreeMap<String, u64>,
+    /// What was found in free text and removed, by pattern.
+    pub found_in_text: BTreeMap<String, u64>,
+    /// How unique persons are by their quasi-identifiers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uniqueness: Option<UniquenessNote>,
+}
+
+/// k-anonymity of a table with one row a person (Sweeney 2002).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UniquenessNote {
+    /// Persons.
+    pub persons: u64,
+    /// Different combinations of the quasi-identifiers.
+    pub classes: u64,
+    /// Persons in the smallest class: k.
+    pub smallest_class: u64,
+    /// Persons whom nobody shares the combination with.
+    pub unique_persons: u64,
+    /// Persons in classes smaller than the profile's minimum cell.
+    pub persons_below_min_cell: u64,
 }
 
 /// The source of one table.

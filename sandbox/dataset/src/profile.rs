@@ -6,6 +6,7 @@
 mod document;
 mod dummy_spec;
 mod parse;
+mod rule;
 mod toml_reader;
 
 use std::collections::BTreeMap;
@@ -17,6 +18,7 @@ use sha2::{Digest as _, Sha256};
 pub use document::ProfileErrors;
 pub use dummy_spec::{Draw, DummySpec};
 pub(crate) use parse::{date_days, is_name};
+pub use rule::{AddressLevel, Precision, Removed, Rule, Undeclared};
 pub use toml_reader::ProfileError;
 
 /// A text in the two languages of the site.
@@ -65,6 +67,28 @@ impl fmt::Display for Kind {
     }
 }
 
+/// What the rules of a profile make of medical information (医療情報).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Information {
+    /// 仮名加工医療情報.
+    #[serde(rename = "pseudonymised_info")]
+    Pseudonymised,
+    /// 匿名加工医療情報.
+    #[serde(rename = "anonymised_info")]
+    Anonymised,
+}
+
+impl Information {
+    /// The glossary's identifier.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pseudonymised => "pseudonymised_info",
+            Self::Anonymised => "anonymised_info",
+        }
+    }
+}
+
 /// A data set as declared: its tables, where it comes from, what its columns mean.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Profile {
@@ -73,6 +97,18 @@ pub struct Profile {
     /// Which ids of persons belong together: data sets with the same space give one person
     /// the same token. Defaults to `id`.
     pub id_space: String,
+    /// Counts up with every change of the profile.
+    pub revision: u32,
+    /// What it becomes by its rules.
+    pub holds: Information,
+    /// 最小集計単位: distinct patients below which a count is not shown.
+    pub min_cell: u32,
+    /// When the next version is expected, `YYYY-MM-DD` (CT-1).
+    pub next_update: Option<String>,
+    /// Terms of use.
+    pub terms: Option<Text>,
+    /// Inhabitants of areas by the start of an address, for [`Rule::Address`].
+    pub populations: BTreeMap<String, u64>,
     /// Title shown in the catalogue.
     pub title: Text,
     /// What it holds.
@@ -97,6 +133,18 @@ pub struct TableSpec {
     pub description: Text,
     /// The columns as declared; the patient column comes first.
     pub columns: Vec<ColumnSpec>,
+    /// Source columns that stay behind (DP-1).
+    pub removed: Vec<Removed>,
+    /// At most one row a person: a second one is an error of the source.
+    pub one_row_a_person: bool,
+    /// Record type in a file of several, such as `SY` in a receipt.
+    pub record: Option<String>,
+    /// Names of the fields by their place, for files without a header line.
+    pub fields: Vec<String>,
+    /// The date column that says when a row happened, for the years the catalogue shows.
+    pub period: Option<String>,
+    /// FHIR R4 resource type it is made from, such as `Condition`.
+    pub fhir: Option<String>,
     /// Smallest and largest number of dummy rows for one patient.
     pub dummy_rows: (u32, u32),
 }
@@ -108,8 +156,17 @@ pub struct ColumnSpec {
     pub name: String,
     /// What it holds.
     pub kind: Kind,
-    /// Header of the source column, or [`ROW_NUMBER`]. Defaults to `name`.
-    pub source: String,
+    /// Header of the source column, or [`ROW_NUMBER`]. Defaults to `name`. A patient column
+    /// may be made of several (LK-2); others have exactly one.
+    pub sources: Vec<String>,
+    /// What becomes of its values.
+    pub rule: Rule,
+    /// Which code system the codes are of, such as `ICD-10`.
+    pub code_system: Option<String>,
+    /// Smallest and largest value that can be right; dates in days since 1970-01-01.
+    pub range: Option<(f64, f64)>,
+    /// Whether others may know it of a person, alone or together with the other such columns.
+    pub quasi_identifier: bool,
     /// Unit of an `int` or `float`, when there is one for the whole column.
     pub unit: Option<String>,
     /// Whether values may be missing.
@@ -153,6 +210,14 @@ impl Profile {
     #[must_use]
     pub fn table(&self, name: &str) -> Option<&TableSpec> {
         self.tables.iter().find(|table| table.name == name)
+    }
+}
+
+impl ColumnSpec {
+    /// Header of the (first) source column.
+    #[must_use]
+    pub fn source(&self) -> &str {
+        self.sources.first().map_or(&self.name, String::as_str)
     }
 }
 

@@ -3,6 +3,7 @@
 mod dummies;
 mod grants;
 mod round_trip;
+mod sorting;
 mod tampering;
 mod writing;
 

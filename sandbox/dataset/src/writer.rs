@@ -1,11 +1,17 @@
 //! Seals one version of a data set: collect rows, sort by patient, encrypt, sign, publish.
 //!
-//! Rows are collected in memory as plain columns (8 bytes a number, 4 bytes a code), so a
-//! version of a few hundred million values fits; larger ones need an external sort first.
+//! Rows wait in memory as plain columns (8 bytes a number, 4 bytes a code) until there are
+//! [`WAITING_BYTES`] of them; then those of the largest table go to disk as a sorted run,
+//! sealed under a key that is never written, and are merged at the end. So memory grows with
+//! patients (8 bytes each and table) and with distinct codes, not with rows.
 
 mod columns;
+mod facts;
 mod files;
 mod folder;
+mod merge;
+mod run;
+mod sorted;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,11 +24,14 @@ use crate::manifest::{KEYS_FORMAT, KeyFile, MANIFEST_FORMAT, TableKeyFile};
 use crate::{
     CatalogueEntry, DatasetError, Manifest, ManifestColumn, Profile, Provenance, TableSpec,
 };
-use columns::TableColumns;
 use folder::SealingFolder;
+use sorted::TableRows;
 
 /// Buckets of a version unless said otherwise: enough for the cores of one worker.
 pub const DEFAULT_BUCKETS: u32 = 8;
+
+/// Most bytes of rows that wait in memory.
+const WAITING_BYTES: usize = 64 << 20;
 
 /// How a version is to be sealed.
 #[derive(Clone, Debug)]
@@ -57,7 +66,9 @@ pub struct SealedWriter {
     profile: Profile,
     place: Place,
     buckets: u32,
-    tables: Vec<TableColumns>,
+    tables: Vec<TableRows>,
+    /// Most bytes of rows that wait in memory.
+    pub(crate) waiting_bytes: usize,
     folder: SealingFolder,
 }
 
@@ -77,7 +88,8 @@ impl SealedWriter {
             profile: profile.clone(),
             place: Place { dataset: profile.id.clone(), version: folder.version().to_owned() },
             buckets: options.buckets,
-            tables: profile.tables.iter().map(TableColumns::new).collect(),
+            tables: profile.tables.iter().map(TableRows::new).collect(),
+            waiting_bytes: WAITING_BYTES,
             folder,
         })
     }
@@ -91,8 +103,14 @@ impl SealedWriter {
     /// Adds rows to a table, in any order of tables and patients. The batch has the
     /// [`source_schema`](crate::source_schema) of the table.
     pub fn push(&mut self, table: &str, batch: &RecordBatch) -> Result<(), DatasetError> {
-        let columns = self.tables.iter_mut().find(|columns| columns.name() == table);
-        columns.ok_or_else(|| DatasetError::Unknown(format!("table {table}")))?.push(batch)
+        let rows = self.tables.iter_mut().find(|rows| rows.name() == table);
+        rows.ok_or_else(|| DatasetError::Unknown(format!("table {table}")))?.push(batch)?;
+        if self.tables.iter().map(TableRows::bytes).sum::<usize>() > self.waiting_bytes
+            && let Some(largest) = self.tables.iter_mut().max_by_key(|rows| rows.bytes())
+        {
+            largest.spill(self.buckets, self.folder.path())?;
+        }
+        Ok(())
     }
 
     /// Seals what was pushed and publishes the version in one rename. `progress` is told
@@ -104,10 +122,9 @@ impl SealedWriter {
         identity: &SigningIdentity,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Sealed, DatasetError> {
-        if let Some(empty) = self.tables.iter().find(|columns| columns.rows() == 0) {
+        if let Some(empty) = self.tables.iter().find(|rows| rows.rows() == 0) {
             return Err(DatasetError::EmptyTable { table: empty.name().to_owned() });
         }
-        let patients = columns::distinct_patients(&self.tables);
         let total = self.tables.len() as u64 * u64::from(self.buckets);
         let mut done = 0;
         let mut step = || {
@@ -116,11 +133,17 @@ impl SealedWriter {
         };
         let version_key = Key::generate()?;
         let (mut tables, mut table_keys) = (Vec::new(), BTreeMap::new());
-        for (spec, columns) in self.profile.tables.iter().zip(self.tables) {
+        let mut patients = Vec::new();
+        for (spec, rows) in self.profile.tables.iter().zip(self.tables) {
             let keys = FreshKeys::generate(spec)?;
             table_keys.insert(spec.name.clone(), keys.wrap(&version_key, &self.place, spec)?);
-            let seal = files::TableSeal { place: &self.place, spec, keys: &keys };
-            tables.push(seal.write(columns, self.buckets, &self.folder, &mut step)?);
+            let min_cell = self.profile.min_cell;
+            let seal = files::TableSeal { place: &self.place, spec, keys: &keys, min_cell };
+            let (table, tokens) = seal.write(rows, self.buckets, &self.folder, &mut step)?;
+            tables.push(table);
+            patients.extend(tokens);
+            patients.sort_unstable();
+            patients.dedup();
         }
         let key_file = KeyFile {
             format: KEYS_FORMAT.to_owned(),
@@ -132,7 +155,7 @@ impl SealedWriter {
             dataset: self.place.dataset,
             version: self.place.version,
             buckets: self.buckets,
-            patients,
+            patients: patients.len() as u64,
             profile: self.folder.write(layout::PROFILE, self.profile.toml().as_bytes())?,
             keys: self.folder.write(layout::KEYS, &json(&key_file))?,
             tables,
@@ -177,14 +200,15 @@ impl FreshKeys {
     }
 }
 
-pub(crate) fn manifest_columns(spec: &TableSpec) -> Vec<ManifestColumn> {
-    let column = |column: &crate::ColumnSpec| ManifestColumn {
+pub(crate) fn manifest_columns(spec: &TableSpec, missing_percent: &[u8]) -> Vec<ManifestColumn> {
+    let column = |(column, missing): (&crate::ColumnSpec, &u8)| ManifestColumn {
         name: column.name.clone(),
         kind: column.kind,
         unit: column.unit.clone(),
         nullable: column.nullable,
+        missing_percent: *missing,
     };
-    spec.columns.iter().map(column).collect()
+    spec.columns.iter().zip(missing_percent).map(column).collect()
 }
 
 fn json(value: &impl serde::Serialize) -> Vec<u8> {

@@ -1,10 +1,11 @@
+use std::collections::BTreeMap;
 use std::fmt;
 
 use toml::de::DeTable;
 
 use super::parse::{self, is_name};
 use super::toml_reader::{Errors, ProfileError, TableReader};
-use super::{Profile, TableSpec};
+use super::{Information, Profile, TableSpec};
 
 /// Everything wrong with a profile, in the order of its lines; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,6 +55,12 @@ fn read(reader: &TableReader<'_, '_>, toml: &str) -> Profile {
     let profile = Profile {
         id,
         id_space,
+        revision: revision(reader),
+        holds: information(reader),
+        min_cell: reader.optional_number("min_cell").map_or(10, |number| number as u32),
+        next_update: next_update(reader),
+        terms: reader.has("terms").then(|| parse::text(reader, "terms")),
+        populations: populations(reader),
         title: parse::text(reader, "title"),
         description: parse::text(reader, "description"),
         source: reader.text("source"),
@@ -64,4 +71,43 @@ fn read(reader: &TableReader<'_, '_>, toml: &str) -> Profile {
     };
     reader.refuse_unknown();
     profile
+}
+
+fn revision(reader: &TableReader<'_, '_>) -> u32 {
+    let number = reader.optional_number("revision").unwrap_or(1.0);
+    if number.fract() != 0.0 || !(1.0..=1e6).contains(&number) {
+        reader.bad("revision", "wanted a whole number from 1".to_owned());
+    }
+    number as u32
+}
+
+fn information(reader: &TableReader<'_, '_>) -> Information {
+    match reader.optional_text("holds").as_deref() {
+        None | Some("pseudonymised_info") => Information::Pseudonymised,
+        Some("anonymised_info") => Information::Anonymised,
+        Some(_) => {
+            reader.bad("holds", "wanted pseudonymised_info or anonymised_info".to_owned());
+            Information::Pseudonymised
+        }
+    }
+}
+
+fn next_update(reader: &TableReader<'_, '_>) -> Option<String> {
+    let date = reader.optional_text("next_update")?;
+    if parse::date_days(&date).is_none() {
+        reader.bad("next_update", "wanted a date YYYY-MM-DD".to_owned());
+    }
+    Some(date)
+}
+
+fn populations(reader: &TableReader<'_, '_>) -> BTreeMap<String, u64> {
+    let Some(table) = reader.optional_table("populations") else { return BTreeMap::new() };
+    let entry = |(name, value): (String, _)| {
+        let number = table.as_number(&name, value)?;
+        if number < 0.0 || number.fract() != 0.0 {
+            table.bad(&name, "wanted a number of inhabitants".to_owned());
+        }
+        Some((name, number as u64))
+    };
+    table.entries().filter_map(entry).collect()
 }

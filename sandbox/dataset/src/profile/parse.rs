@@ -1,8 +1,8 @@
 use std::collections::BTreeMap;
 
-use super::dummy_spec;
 use super::toml_reader::TableReader;
-use super::{ColumnSpec, Draw, DummySpec, Kind, MAX_CODE_BYTES, ROW_NUMBER, TableSpec, Text};
+use super::{ColumnSpec, Draw, DummySpec, Kind, MAX_CODE_BYTES, ROW_NUMBER, Rule, TableSpec, Text};
+use super::{dummy_spec, rule};
 
 pub(super) fn table(reader: &TableReader<'_, '_>) -> TableSpec {
     let name = name(reader);
@@ -18,12 +18,38 @@ pub(super) fn table(reader: &TableReader<'_, '_>) -> TableSpec {
         }
     };
     let mut columns: Vec<ColumnSpec> = reader.tables("columns").iter().map(column).collect();
+    let removed = rule::removed(reader);
+    let one_row_a_person = reader.flag("one_row_a_person");
+    let (record, fhir) = (reader.optional_text("record"), reader.optional_text("fhir"));
+    let fields = reader.optional_texts("fields").unwrap_or_default();
+    let period = reader.optional_text("period");
     reader.refuse_unknown();
+    if columns.iter().any(|column| column.quasi_identifier) && !one_row_a_person {
+        let reason = "quasi-identifiers are counted where there is one_row_a_person";
+        reader.bad("columns", reason.to_owned());
+    }
     check_columns(reader, &columns);
+    let dated = |name: &String| {
+        columns.iter().any(|column| column.name == *name && column.kind == Kind::Date)
+    };
+    if period.as_ref().is_some_and(|name| !dated(name)) {
+        reader.bad("period", "wanted the name of a date column".to_owned());
+    }
     // First in the sealed file: readers that split files by the place of the first column
     // then always find one whose key they hold.
     columns.sort_by_key(|column| column.kind != Kind::Patient);
-    TableSpec { name, description, columns, dummy_rows }
+    TableSpec {
+        name,
+        description,
+        columns,
+        removed,
+        one_row_a_person,
+        record,
+        fields,
+        period,
+        fhir,
+        dummy_rows,
+    }
 }
 
 fn check_columns(reader: &TableReader<'_, '_>, columns: &[ColumnSpec]) {
@@ -50,10 +76,7 @@ fn check_columns(reader: &TableReader<'_, '_>, columns: &[ColumnSpec]) {
 fn column(reader: &TableReader<'_, '_>) -> ColumnSpec {
     let name = name(reader);
     let kind = kind(reader);
-    let source = reader.optional_text("source").unwrap_or_else(|| name.clone());
-    if source.starts_with('@') && (source != ROW_NUMBER || kind != Kind::Patient) {
-        reader.bad("source", format!("only a patient column may have `{ROW_NUMBER}`"));
-    }
+    let sources = sources(reader, &name, kind);
     let unit = reader.optional_text("unit");
     if unit.is_some() && !matches!(kind, Kind::Int | Kind::Float) {
         reader.bad("unit", "only numbers have units".to_owned());
@@ -63,10 +86,66 @@ fn column(reader: &TableReader<'_, '_>) -> ColumnSpec {
         reader.bad("nullable", "every row needs its patient".to_owned());
     }
     let codes = codes(reader, kind);
-    let dummy = dummy(reader, kind, nullable, &codes);
+    let rule = rule::read(reader, kind, !codes.is_empty());
+    if rule == Rule::Allow(super::Undeclared::Missing) && !nullable {
+        reader.bad("nullable", "undeclared codes become missing".to_owned());
+    }
+    let dummy = dummy(reader, kind, nullable, &codes, &rule);
     let description = text(reader, "description");
+    let code_system = reader.optional_text("code_system");
+    let range = range(reader, kind);
+    let quasi_identifier = reader.flag("quasi_identifier");
     reader.refuse_unknown();
-    ColumnSpec { name, kind, source, unit, nullable, description, codes, dummy }
+    ColumnSpec {
+        name,
+        kind,
+        sources,
+        rule,
+        code_system,
+        range,
+        quasi_identifier,
+        unit,
+        nullable,
+        description,
+        codes,
+        dummy,
+    }
+}
+
+fn sources(reader: &TableReader<'_, '_>, name: &str, kind: Kind) -> Vec<String> {
+    let mut sources = reader.text_or_texts("source");
+    if sources.is_empty() {
+        sources.push(name.to_owned());
+    }
+    let row_number = sources.iter().any(|source| source.starts_with('@'));
+    if row_number && (sources != [ROW_NUMBER] || kind != Kind::Patient) {
+        reader.bad("source", format!("only a patient column may have `{ROW_NUMBER}`, alone"));
+    }
+    if sources.len() > 1 && kind != Kind::Patient {
+        reader.bad("source", "only a patient column may have several".to_owned());
+    }
+    sources
+}
+
+fn range(reader: &TableReader<'_, '_>, kind: Kind) -> Option<(f64, f64)> {
+    if kind == Kind::Date {
+        let dates = reader.optional_texts("range")?;
+        let days: Vec<f64> =
+            dates.iter().filter_map(|date| date_days(date)).map(f64::from).collect();
+        return match days.as_slice() {
+            [low, high] if low <= high && dates.len() == 2 => Some((*low, *high)),
+            _ => {
+                reader.bad("range", "wanted two dates YYYY-MM-DD, earlier first".to_owned());
+                None
+            }
+        };
+    }
+    let (low, high) = reader.optional_pair("range")?;
+    // A code made of a number or a date has its range before the rule.
+    if low > high || kind == Kind::Patient {
+        reader.bad("range", "wanted [smallest, largest] of a number or date".to_owned());
+    }
+    Some((low, high))
 }
 
 fn kind(reader: &TableReader<'_, '_>) -> Kind {
@@ -107,9 +186,15 @@ fn dummy(
     kind: Kind,
     nullable: bool,
     codes: &BTreeMap<String, Text>,
+    rule: &Rule,
 ) -> Option<DummySpec> {
     let spec = reader.optional_table("dummy");
+    let labels = rule.labels();
     match (kind, spec) {
+        (Kind::Code, None) if !labels.is_empty() => {
+            let draw = Draw::Weights(labels.into_iter().map(|label| (label, 1.0)).collect());
+            Some(DummySpec { draw, missing: 0.0 })
+        }
         (Kind::Patient, None) => None,
         (Kind::Patient, Some(_)) => {
             reader.bad("dummy", "patients are numbered, not drawn".to_owned());

@@ -111,6 +111,26 @@ impl<'a, 't> TableReader<'a, 't> {
         }
     }
 
+    /// An optional list of numbers.
+    pub(super) fn optional_numbers(&self, key: &'static str) -> Option<Vec<f64>> {
+        let value = self.optional(key)?;
+        let Some(array) = value.get_ref().as_array() else {
+            return self.wrong_type(key, value, "a list of numbers");
+        };
+        Some(array.iter().filter_map(|item| self.as_number(key, item)).collect())
+    }
+
+    /// A text or a list of texts; empty when absent.
+    pub(super) fn text_or_texts(&self, key: &'static str) -> Vec<String> {
+        match self.optional(key) {
+            None => Vec::new(),
+            Some(value) if value.get_ref().as_str().is_some() => {
+                self.as_text(key, value).into_iter().collect()
+            }
+            Some(_) => self.optional_texts(key).unwrap_or_default(),
+        }
+    }
+
     /// An optional list of texts.
     pub(super) fn optional_texts(&self, key: &'static str) -> Option<Vec<String>> {
         let value = self.optional(key)?;
@@ -134,6 +154,15 @@ impl<'a, 't> TableReader<'a, 't> {
             }
             _ => self.wrong_type(key, value, "a list of at least one table"),
         }
+    }
+
+    /// An optional list of tables, empty when absent.
+    pub(super) fn optional_tables(&self, key: &'static str) -> Vec<TableReader<'a, 't>> {
+        let Some(value) = self.optional(key) else { return Vec::new() };
+        let Some(array) = value.get_ref().as_array() else {
+            return self.wrong_type(key, value, "a list of tables");
+        };
+        array.iter().filter_map(|item| self.as_table(key, item)).collect()
     }
 
     /// All entries of a table whose keys are data, not names known beforehand.

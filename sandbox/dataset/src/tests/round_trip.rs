@@ -72,7 +72,7 @@ fn the_manifest_counts_rows_and_people() {
 }
 
 /// Whether bytes hold one of the canaries in any form the code could have written it.
-fn leaks(bytes: &[u8]) -> Vec<&'static str> {
+pub(super) fn leaks(bytes: &[u8]) -> Vec<&'static str> {
     let needles: [(&str, Vec<u8>); 11] = [
         ("code", CANARY_CODE.into()),
         ("event", CANARY_EVENT.into()),

@@ -10,7 +10,8 @@ use arrow::datatypes::SchemaRef;
 
 use crate::{DatasetError, Kind, TableSpec, bucket_of, sealed_schema, source_schema};
 
-/// The rows of one table, column by column, in the order they were pushed.
+/// Rows of one table that wait in memory, column by column, in the order they were pushed.
+/// Codes are numbered as they are met; the numbers hold for the whole table.
 #[derive(Debug)]
 pub(super) struct TableColumns {
     name: String,
@@ -36,16 +37,12 @@ enum Values {
     Dates(Vec<i32>),
 }
 
-/// A table's rows in their final order, cut into buckets, and its dictionaries.
-pub(super) struct SortedTable {
-    pub(super) schema: SchemaRef,
-    pub(super) rows: u64,
-    pub(super) patients: u64,
-    pub(super) dictionaries: Vec<(String, Vec<String>)>,
-    tokens: Vec<u64>,
-    order: Vec<u32>,
-    columns: Vec<Column>,
-    buckets: u32,
+/// The distinct codes of one column in the order of their texts.
+pub(super) struct Dictionary {
+    pub(super) column: String,
+    pub(super) texts: Vec<String>,
+    /// Where each code stands among them, by the number it was given when it was met.
+    pub(super) places: Vec<u32>,
 }
 
 impl TableColumns {
@@ -75,8 +72,15 @@ impl TableColumns {
         &self.name
     }
 
-    pub(super) fn rows(&self) -> usize {
-        self.tokens.len()
+    /// Schema of the rows as they are sealed.
+    pub(super) fn schema(&self) -> &SchemaRef {
+        &self.sealed
+    }
+
+    /// About how much memory the waiting rows take, in bytes.
+    pub(super) fn bytes(&self) -> usize {
+        let row: usize = self.columns.iter().map(|column| column.values.width() + 1).sum();
+        self.tokens.len() * (row + size_of::<u64>())
     }
 
     pub(super) fn push(&mut self, batch: &RecordBatch) -> Result<(), DatasetError> {
@@ -87,10 +91,6 @@ impl TableColumns {
             self.source.fields().iter().map(|f| (f.name(), f.data_type())).collect();
         if found != wanted {
             return Err(shape(format!("columns {found:?}, wanted {wanted:?}")));
-        }
-        // Row numbers are kept in 32 bits.
-        if self.tokens.len() + batch.num_rows() > u32::MAX as usize {
-            return Err(shape("more than 2^32 rows".to_owned()));
         }
         let mut arrays = batch.columns().iter();
         let tokens = arrays.next().and_then(|array| array.as_any().downcast_ref::<UInt64Array>());
@@ -109,49 +109,54 @@ impl TableColumns {
         Ok(())
     }
 
-    /// Sorts by token, keeping the pushed order within a patient.
-    pub(super) fn sort(mut self, buckets: u32) -> SortedTable {
-        let mut order: Vec<u32> = (0..self.tokens.len() as u32).collect();
-        let token = |row: u32| self.tokens.get(row as usize).copied().unwrap_or_default();
-        order.sort_by_key(|row| token(*row));
-        let mut patients = 0;
-        let mut last = None;
-        for row in &order {
-            let token = token(*row);
-            patients += u64::from(last.replace(token) != Some(token));
+    /// Forgets the waiting rows; codes keep their numbers.
+    pub(super) fn clear(&mut self) {
+        self.tokens.clear();
+        for column in &mut self.columns {
+            column.clear();
         }
-        let columns = self.columns.iter_mut();
-        let dictionaries = columns.filter_map(|column| {
-            column.sort_dictionary().map(|dictionary| (column.name.clone(), dictionary))
-        });
-        SortedTable {
-            schema: self.sealed,
-            rows: order.len() as u64,
-            patients,
-            dictionaries: dictionaries.collect(),
-            tokens: self.tokens,
-            order,
-            columns: self.columns,
-            buckets,
-        }
+    }
+
+    /// The waiting rows by token, in the pushed order within a patient.
+    pub(super) fn order(&self) -> Vec<usize> {
+        let mut order: Vec<usize> = (0..self.tokens.len()).collect();
+        order.sort_by_key(|row| self.token(*row));
+        order
+    }
+
+    /// The part of an order that lies in one bucket.
+    pub(super) fn bucket<'a>(&self, order: &'a [usize], bucket: u32, buckets: u32) -> &'a [usize] {
+        let bucket_at = |row: &usize| bucket_of(self.token(*row), buckets);
+        let from = order.partition_point(|row| bucket_at(row) < bucket);
+        let to = order.partition_point(|row| bucket_at(row) <= bucket);
+        order.get(from..to).unwrap_or_default()
+    }
+
+    /// These rows, in this order.
+    pub(super) fn gather(&self, rows: &[usize]) -> Result<RecordBatch, DatasetError> {
+        let mut arrays: Vec<ArrayRef> = vec![Arc::new(UInt64Array::from(take(&self.tokens, rows)))];
+        arrays.extend(self.columns.iter().map(|column| column.gather(rows)));
+        Ok(RecordBatch::try_new(Arc::clone(&self.sealed), arrays)?)
+    }
+
+    /// One for each column of codes.
+    pub(super) fn dictionaries(&self) -> Vec<Dictionary> {
+        self.columns.iter().filter_map(Column::dictionary).collect()
+    }
+
+    fn token(&self, row: usize) -> u64 {
+        self.tokens.get(row).copied().unwrap_or_default()
     }
 }
 
-impl SortedTable {
-    /// The rows of one bucket.
-    pub(super) fn bucket(&self, bucket: u32) -> Result<RecordBatch, DatasetError> {
-        let bucket_at = |row: &u32| bucket_of(self.token(*row), self.buckets);
-        let from = self.order.partition_point(|row| bucket_at(row) < bucket);
-        let to = self.order.partition_point(|row| bucket_at(row) <= bucket);
-        let rows = self.order.get(from..to).unwrap_or_default();
-        let tokens: Vec<u64> = rows.iter().map(|row| self.token(*row)).collect();
-        let mut arrays: Vec<ArrayRef> = vec![Arc::new(UInt64Array::from(tokens))];
-        arrays.extend(self.columns.iter().map(|column| column.gather(rows)));
-        Ok(RecordBatch::try_new(Arc::clone(&self.schema), arrays)?)
-    }
-
-    fn token(&self, row: u32) -> u64 {
-        self.tokens.get(row as usize).copied().unwrap_or_default()
+impl Values {
+    fn width(&self) -> usize {
+        match self {
+            Self::Codes { .. } => size_of::<u32>(),
+            Self::Ints(_) => size_of::<i64>(),
+            Self::Floats(_) => size_of::<f64>(),
+            Self::Dates(_) => size_of::<i32>(),
+        }
     }
 }
 
@@ -180,24 +185,31 @@ impl Column {
         }
     }
 
-    /// Renumbers codes by the order of their texts and returns the texts.
-    fn sort_dictionary(&mut self) -> Option<Vec<String>> {
-        let Values::Codes { ids, known } = &mut self.values else { return None };
-        let mut texts: Vec<(String, u32)> = known.drain().collect();
-        texts.sort();
-        let mut renumbered = vec![0; texts.len()];
-        for (new, (_, old)) in (0_u32..).zip(&texts) {
-            if let Some(slot) = renumbered.get_mut(*old as usize) {
-                *slot = new;
-            }
+    fn clear(&mut self) {
+        self.valid.clear();
+        match &mut self.values {
+            Values::Codes { ids, .. } => ids.clear(),
+            Values::Ints(values) => values.clear(),
+            Values::Floats(values) => values.clear(),
+            Values::Dates(values) => values.clear(),
         }
-        for id in ids {
-            *id = renumbered.get(*id as usize).copied().unwrap_or_default();
-        }
-        Some(texts.into_iter().map(|(text, _)| text).collect())
     }
 
-    fn gather(&self, rows: &[u32]) -> ArrayRef {
+    fn dictionary(&self) -> Option<Dictionary> {
+        let Values::Codes { known, .. } = &self.values else { return None };
+        let mut texts: Vec<(&String, u32)> = known.iter().map(|(text, id)| (text, *id)).collect();
+        texts.sort_unstable();
+        let mut places = vec![0; texts.len()];
+        for (place, (_, id)) in (0_u32..).zip(&texts) {
+            if let Some(slot) = places.get_mut(*id as usize) {
+                *slot = place;
+            }
+        }
+        let texts = texts.into_iter().map(|(text, _)| text.clone()).collect();
+        Some(Dictionary { column: self.name.clone(), texts, places })
+    }
+
+    fn gather(&self, rows: &[usize]) -> ArrayRef {
         let nulls = self.nullable.then(|| NullBuffer::from(take(&self.valid, rows)));
         match &self.values {
             Values::Codes { ids, .. } => {
@@ -216,14 +228,6 @@ impl Column {
     }
 }
 
-/// Distinct patients over several tables.
-pub(super) fn distinct_patients(tables: &[TableColumns]) -> u64 {
-    let mut tokens: Vec<u64> = tables.iter().flat_map(|table| &table.tokens).copied().collect();
-    tokens.sort_unstable();
-    tokens.dedup();
-    tokens.len() as u64
-}
-
 fn intern(known: &mut HashMap<String, u32>, code: &str) -> u32 {
     if let Some(id) = known.get(code) {
         return *id;
@@ -233,9 +237,9 @@ fn intern(known: &mut HashMap<String, u32>, code: &str) -> u32 {
     id
 }
 
-fn take<T: Copy>(values: &[T], rows: &[u32]) -> Vec<T> {
+fn take<T: Copy>(values: &[T], rows: &[usize]) -> Vec<T> {
     // Rows come from `0..values.len()`, so none is dropped.
-    rows.iter().filter_map(|row| values.get(*row as usize).copied()).collect()
+    rows.iter().filter_map(|row| values.get(*row).copied()).collect()
 }
 
 fn refuse_nulls(array: &dyn Array, table: &str, column: &str) -> Result<(), DatasetError> {

@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use arrow::array::UInt64Array;
+use arrow::record_batch::RecordBatch;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::encryption::encrypt::FileEncryptionProperties;
@@ -8,8 +10,9 @@ use parquet::file::metadata::SortingColumn;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use sekisho_vault::{Zeroizing, seal};
 
-use super::columns::{SortedTable, TableColumns};
+use super::facts::Facts;
 use super::folder::SealingFolder;
+use super::sorted::{SortedTable, TableRows};
 use super::{FreshKeys, manifest_columns};
 use crate::layout::{self, Place};
 use crate::{DatasetError, DictionaryEntry, ManifestTable, TableFile, TableSpec};
@@ -22,34 +25,40 @@ pub(super) struct TableSeal<'a> {
     pub(super) place: &'a Place,
     pub(super) spec: &'a TableSpec,
     pub(super) keys: &'a FreshKeys,
+    pub(super) min_cell: u32,
 }
 
 impl TableSeal<'_> {
+    /// Writes the table's files; gives its entry in the manifest and its patients' tokens,
+    /// each once, in order.
     pub(super) fn write(
         &self,
-        columns: TableColumns,
+        table: TableRows,
         buckets: u32,
         folder: &SealingFolder,
         step: &mut dyn FnMut(),
-    ) -> Result<ManifestTable, DatasetError> {
-        let sorted = columns.sort(buckets);
-        let mut files = Vec::new();
+    ) -> Result<(ManifestTable, Vec<u64>), DatasetError> {
+        let rows = table.rows();
+        let sorted = table.sort(buckets);
+        let (mut files, mut passed) = (Vec::new(), Passed::new(self.spec));
         for bucket in 0..buckets {
-            files.push(self.bucket(&sorted, bucket, folder)?);
+            files.push(self.bucket(&sorted, bucket, folder, &mut passed)?);
             step();
         }
         let mut dictionaries = Vec::new();
-        for (column, texts) in &sorted.dictionaries {
-            dictionaries.push(self.dictionary(column, texts, folder)?);
+        for dictionary in &sorted.dictionaries {
+            dictionaries.push(self.dictionary(&dictionary.column, &dictionary.texts, folder)?);
         }
-        Ok(ManifestTable {
+        let table = ManifestTable {
             name: self.spec.name.clone(),
-            rows: sorted.rows,
-            patients: sorted.patients,
-            columns: manifest_columns(self.spec),
+            rows,
+            patients: passed.patients.len() as u64,
+            columns: manifest_columns(self.spec, &passed.facts.missing_percent(self.min_cell)),
+            coverage: passed.facts.coverage(self.min_cell),
             files,
             dictionaries,
-        })
+        };
+        Ok((table, passed.patients))
     }
 
     fn bucket(
@@ -57,17 +66,22 @@ impl TableSeal<'_> {
         sorted: &SortedTable,
         bucket: u32,
         folder: &SealingFolder,
+        passed: &mut Passed,
     ) -> Result<TableFile, DatasetError> {
         let path = layout::bucket_file(&self.spec.name, bucket);
         let failed = |source| DatasetError::Parquet { file: path.clone(), source };
-        let batch = sorted.bucket(bucket)?;
         let properties = self.properties(bucket).map_err(failed)?;
         let file = folder.new_file(&path)?;
-        let mut writer = ArrowWriter::try_new(file, Arc::clone(&sorted.schema), Some(properties))
+        let mut writer = ArrowWriter::try_new(file, Arc::clone(sorted.schema()), Some(properties))
             .map_err(failed)?;
-        writer.write(&batch).map_err(failed)?;
+        let (mut merge, mut rows) = (sorted.bucket(bucket)?, 0);
+        while let Some(batch) = merge.next()? {
+            rows += batch.num_rows() as u64;
+            passed.add(&batch);
+            writer.write(&sorted.numbered(&batch)?).map_err(failed)?;
+        }
         let file = writer.into_inner().map_err(failed)?.close()?;
-        Ok(TableFile { bucket, rows: batch.num_rows() as u64, file })
+        Ok(TableFile { bucket, rows, file })
     }
 
     fn properties(&self, bucket: u32) -> Result<WriterProperties, ParquetError> {
@@ -116,5 +130,29 @@ impl TableSeal<'_> {
         let plain = Zeroizing::new(serde_json::to_vec(texts).map_err(|_| unknown())?);
         let sealed = seal(key, &self.place.dictionary(&self.spec.name, column), &plain)?;
         Ok(DictionaryEntry { column: column.to_owned(), file: folder.write(&path, &sealed)? })
+    }
+}
+
+/// What is noted of the rows that pass, sorted by token.
+struct Passed {
+    /// Each patient's token once.
+    patients: Vec<u64>,
+    facts: Facts,
+}
+
+impl Passed {
+    fn new(spec: &TableSpec) -> Self {
+        Self { patients: Vec::new(), facts: Facts::new(spec) }
+    }
+
+    fn add(&mut self, batch: &RecordBatch) {
+        self.facts.add(batch);
+        let tokens = batch.columns().first();
+        let tokens = tokens.and_then(|tokens| tokens.as_any().downcast_ref::<UInt64Array>());
+        for token in tokens.map(|tokens| tokens.values().as_ref()).unwrap_or_default() {
+            if self.patients.last() != Some(token) {
+                self.patients.push(*token);
+            }
+        }
     }
 }

@@ -51,6 +51,11 @@ impl SealingFolder {
         &self.version
     }
 
+    /// Where the version is being written.
+    pub(super) fn path(&self) -> &Path {
+        &self.hidden
+    }
+
     /// Writes a whole file and flushes it.
     pub(super) fn write(&self, path: &str, content: &[u8]) -> Result<FileEntry, DatasetError> {
         let mut file = self.new_file(path)?;
