@@ -52,6 +52,33 @@ pub enum IngestError {
         /// What does not fit.
         reason: String,
     },
+    /// The rows read are not all accounted for: a fault of this program.
+    #[error("table {table}: the rows do not add up: {totals:?}")]
+    Unbalanced {
+        /// The table.
+        table: String,
+        /// Its totals.
+        totals: crate::Totals,
+    },
+    /// More rows were wrong than `--max-rejected` allows.
+    #[error("table {table}: {rejected} of {read} rows were rejected, too many to go on")]
+    TooManyRejected {
+        /// The table.
+        table: String,
+        /// Rows rejected.
+        rejected: u64,
+        /// Rows read.
+        read: u64,
+    },
+    /// Persons who should have stayed out were found in the sealed version, which was removed.
+    #[error("{persons} row(s) of persons who stay out were found sealed; the version was removed")]
+    Survivors {
+        /// Rows found.
+        persons: u64,
+    },
+    /// The file with a person's id is empty.
+    #[error("the file holds no id")]
+    NoId,
     /// Two zones share a folder (requirement ZN-2).
     #[error("{one} and {other} must lie apart from each other")]
     ZonesOverlap {
@@ -89,6 +116,10 @@ impl IngestError {
             Self::Profile(_) => "profile.invalid",
             Self::Source { errors, .. } => errors.first().map_or("source.bad", |error| error.code),
             Self::Tables { .. } => "ingest.tables",
+            Self::Unbalanced { .. } => "ingest.unbalanced",
+            Self::TooManyRejected { .. } => "ingest.too_many_rejected",
+            Self::Survivors { .. } => "ingest.survivors",
+            Self::NoId => "ingest.no_id",
             Self::ZonesOverlap { .. } => "ingest.zones_overlap",
             Self::TokenCollision => "ingest.token_collision",
             Self::Dataset(error) => error.code(),

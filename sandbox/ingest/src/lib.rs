@@ -1,8 +1,10 @@
 //! The one-way door from the identified zone: source records in, a sealed data set version
 //! of pseudonymised records out.
 //!
-//! Start at [`Ingest`] (what one run needs), then [`csv_source`] and [`ehr`] (where rows
-//! come from) and [`PatientTokens`] (what becomes of a person's id).
+//! Start at [`Ingest`] (what one run needs), then `source` and [`ehr`] (where rows come
+//! from), `intake` (who may come in at all), `process` (what the rules of a profile make of
+//! a row), `table` (where every row went) and [`PatientTokens`] (what becomes of a person's
+//! id).
 //!
 //! Invariants
 //! - A person's id in the source never reaches a sealed table: only a keyed one-way token
@@ -14,15 +16,28 @@
 //!
 //! Must never depend on: the query engine, the gateway, or anything with a network.
 
-pub mod csv_source;
 pub mod ehr;
 
 mod error;
+mod intake;
+mod process;
+mod pseudonyms;
+mod rejects;
 mod run;
+mod source;
+mod table;
 mod tokens;
 mod zone;
 
 pub use error::{IngestError, SourceError};
-pub use run::{Ingest, Progress, Silent, Summary, write_catalogue};
+pub use intake::{
+    DeletionNote, DeletionRequest, Deletions, IntakeLists, IntakeReport, ListNote, TableTotals,
+    verify_report,
+};
+pub use pseudonyms::Pseudonyms;
+pub use rejects::RejectedRow;
+pub use run::{Format, Ingest, Intake, Progress, Silent, Summary, write_catalogue};
+pub use source::Encoding;
+pub use table::Totals;
 pub use tokens::PatientTokens;
 pub use zone::{IdentifiedZone, check_apart};

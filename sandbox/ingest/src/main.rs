@@ -11,7 +11,8 @@ use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 use sekisho_dataset::{Profile, SealOptions, SealedVersion};
 use sekisho_ingest::{
-    IdentifiedZone, Ingest, IngestError, Progress, Silent, Summary, check_apart, write_catalogue,
+    Encoding, Format, IdentifiedZone, Ingest, IngestError, Intake, IntakeLists, Progress, Silent,
+    Summary, check_apart, verify_report, write_catalogue,
 };
 use sekisho_vault::{FileVault, VerifyingIdentity};
 use serde::Serialize;
@@ -33,11 +34,75 @@ enum Command {
     /// Make the identified zone's secrets and the key vault, keeping what exists.
     Init(Folders),
     /// Seal one CSV file for each table of a profile.
-    Csv(CsvArgs),
+    Csv(FilesArgs),
+    /// Seal one Parquet file for each table of a profile.
+    Parquet(FilesArgs),
+    /// Seal one NDJSON file of FHIR R4 resources for each table of a profile.
+    Fhir(FilesArgs),
+    /// Seal one file of receipts, whose record types are the tables of a profile.
+    Receipt(ReceiptArgs),
     /// Make and seal a synthetic health record.
     GenerateEhr(EhrArgs),
     /// Check every file of a version and write its catalogue entry again.
     Verify(VerifyArgs),
+    /// Check the signature of an intake report and show it.
+    Report(ReportArgs),
+    /// Show rejected rows; only where the zone's keys are.
+    Rejects(RejectsArgs),
+    /// Deletion requests, which take effect in the next version.
+    #[command(subcommand)]
+    Deletions(Register),
+}
+
+#[derive(Subcommand)]
+enum Register {
+    /// Record a request.
+    Add(DeletionArgs),
+    /// List the requests; ids are not kept.
+    List {
+        /// Folder of the identified zone.
+        #[arg(long)]
+        zone: PathBuf,
+    },
+}
+
+#[derive(Args)]
+struct DeletionArgs {
+    /// Folder of the identified zone.
+    #[arg(long)]
+    zone: PathBuf,
+    /// Id space of the data sets it is about; the id of the data set unless its profile says
+    /// otherwise.
+    #[arg(long)]
+    id_space: String,
+    /// A file with the person's id as the sources spell it, one part a line; never an
+    /// argument, which other users of the machine could read.
+    #[arg(long, value_name = "FILE")]
+    id_file: PathBuf,
+    /// Your reference, such as a case number.
+    #[arg(long)]
+    reference: String,
+    /// The day it was received, YYYY-MM-DD.
+    #[arg(long, value_name = "DATE")]
+    received_on: jiff::civil::Date,
+}
+
+#[derive(Args)]
+struct ReportArgs {
+    /// The report, `<version>.intake.json`.
+    file: PathBuf,
+    /// PEM file with the ingest identity's public key.
+    #[arg(long)]
+    signer: PathBuf,
+}
+
+#[derive(Args)]
+struct RejectsArgs {
+    /// The sealed reject file.
+    file: PathBuf,
+    /// Folder of the identified zone.
+    #[arg(long)]
+    zone: PathBuf,
 }
 
 #[derive(Args)]
@@ -66,15 +131,46 @@ struct Target {
 }
 
 #[derive(Args)]
-struct CsvArgs {
+struct FilesArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+    /// A table and its file; once for each table of the profile.
+    #[arg(long = "table", value_name = "TABLE=FILE", value_parser = table_file, required = true)]
+    tables: Vec<(String, PathBuf)>,
+}
+
+#[derive(Args)]
+struct ReceiptArgs {
+    #[command(flatten)]
+    source: SourceArgs,
+    /// The file.
+    #[arg(long)]
+    file: PathBuf,
+}
+
+#[derive(Args)]
+struct SourceArgs {
     #[command(flatten)]
     target: Target,
     /// Profile of the data set (TOML).
     #[arg(long)]
     profile: PathBuf,
-    /// A table and its file; once for each table of the profile.
-    #[arg(long = "table", value_name = "TABLE=FILE", value_parser = table_file, required = true)]
-    tables: Vec<(String, PathBuf)>,
+    /// How files and lists are encoded: utf-8 or cp932 (Shift_JIS). FHIR is always UTF-8.
+    #[arg(long, default_value = "utf-8", value_parser = encoding)]
+    encoding: Encoding,
+    /// Persons given notice (本人通知): CSV with the id and `date`. Whoever is not on it stays out.
+    #[arg(long, value_name = "FILE")]
+    notices: Option<PathBuf>,
+    /// Days that must have passed since the notice.
+    #[arg(long, default_value_t = 30, value_name = "DAYS")]
+    notice_days: u32,
+    /// Persons who opted out (オプトアウト): CSV with the id.
+    #[arg(long, value_name = "FILE")]
+    optouts: Option<PathBuf>,
+    /// Share of a table's rows, 0 to 1, that may be wrong. Above 0 they go to a sealed reject
+    /// file; at 0 the first wrong rows are shown and nothing is published.
+    #[arg(long, default_value_t = 0.0, value_parser = share, value_name = "SHARE")]
+    max_rejected: f64,
 }
 
 #[derive(Args)]
@@ -103,9 +199,16 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let done = match &cli.command {
         Command::Init(folders) => init(folders),
-        Command::Csv(args) => csv(args, cli.json),
+        Command::Csv(args) => files(Format::Csv, args, cli.json),
+        Command::Parquet(args) => files(Format::Parquet, args, cli.json),
+        Command::Fhir(args) => files(Format::Fhir, args, cli.json),
+        Command::Receipt(args) => receipt(args, cli.json),
         Command::GenerateEhr(args) => generate_ehr(args, cli.json),
         Command::Verify(args) => verify(args),
+        Command::Report(args) => report(args),
+        Command::Rejects(args) => rejects(args),
+        Command::Deletions(Register::Add(args)) => add_deletion(args),
+        Command::Deletions(Register::List { zone }) => list_deletions(zone),
     };
     match done {
         Ok(done) => {
@@ -143,14 +246,100 @@ fn init(folders: &Folders) -> Result<Done, IngestError> {
     })
 }
 
-fn csv(args: &CsvArgs, quiet: bool) -> Result<Done, IngestError> {
+fn files(format: Format, args: &FilesArgs, quiet: bool) -> Result<Done, IngestError> {
+    source(format, &args.source, &profile(&args.source)?, &args.tables, quiet)
+}
+
+fn receipt(args: &ReceiptArgs, quiet: bool) -> Result<Done, IngestError> {
+    let profile = profile(&args.source)?;
+    let tables = profile.tables.iter().map(|table| (table.name.clone(), args.file.clone()));
+    source(Format::Receipt, &args.source, &profile, &tables.collect::<Vec<_>>(), quiet)
+}
+
+fn profile(args: &SourceArgs) -> Result<Profile, IngestError> {
     let toml = fs::read_to_string(&args.profile).map_err(|source| IngestError::Io {
         path: args.profile.clone(),
         doing: "reading the profile",
         source,
     })?;
-    let profile = Profile::parse(&toml)?;
-    ingest(&args.target, quiet, |ingest, progress| ingest.csv(&profile, &args.tables, progress))
+    Ok(Profile::parse(&toml)?)
+}
+
+fn source(
+    format: Format,
+    args: &SourceArgs,
+    profile: &Profile,
+    tables: &[(String, PathBuf)],
+    quiet: bool,
+) -> Result<Done, IngestError> {
+    let intake = Intake {
+        encoding: args.encoding,
+        lists: IntakeLists {
+            notices: args.notices.clone(),
+            notice_days: args.notice_days,
+            optouts: args.optouts.clone(),
+            encoding: args.encoding,
+        },
+        max_rejected: args.max_rejected,
+    };
+    ingest(&args.target, quiet, |ingest, progress| {
+        ingest.source(format, profile, tables, &intake, progress)
+    })
+}
+
+fn report(args: &ReportArgs) -> Result<Done, IngestError> {
+    let report = verify_report(&args.file, &VerifyingIdentity::load(&args.signer)?)?;
+    let mut text = format!(
+        "Signed by the identified zone. {} {}: {} person(s) stayed out, {} of them found sealed",
+        report.dataset, report.version, report.excluded_persons, report.survivors
+    );
+    for table in &report.tables {
+        text.push_str(&format!("\n  {:20} {}", table.table, totals_text(&table.totals)));
+    }
+    for request in &report.deletions {
+        let (reference, rows) = (&request.reference, request.rows);
+        text.push_str(&format!("\n  deletion {reference}: {rows} row(s) kept out"));
+    }
+    Ok(Done { text, json: to_json(&report) })
+}
+
+fn rejects(args: &RejectsArgs) -> Result<Done, IngestError> {
+    let rows = IdentifiedZone::open(&args.zone)?.rejected(&args.file)?;
+    let mut text = format!("{} rejected row(s)", rows.len());
+    for row in &rows {
+        for (code, column, reason) in &row.errors {
+            text.push_str(&format!(
+                "\n  {} line {} column {column}: {reason} [{code}]",
+                row.table, row.line
+            ));
+        }
+        text.push_str(&format!("\n    {}", row.fields.join(",")));
+    }
+    Ok(Done { text, json: to_json(&rows) })
+}
+
+fn add_deletion(args: &DeletionArgs) -> Result<Done, IngestError> {
+    let zone = IdentifiedZone::open(&args.zone)?;
+    let content = sekisho_vault::read_private_file(&args.id_file)?;
+    let id = String::from_utf8_lossy(&content);
+    let parts: Vec<&str> = id.lines().filter(|line| !line.trim().is_empty()).collect();
+    zone.record_deletion(&args.id_space, &parts, &args.reference, args.received_on)?;
+    let text = format!("Recorded {}. It takes effect in the next version.", args.reference);
+    Ok(Done { text, json: json!({ "recorded": args.reference }) })
+}
+
+fn list_deletions(zone: &Path) -> Result<Done, IngestError> {
+    let register = IdentifiedZone::open(zone)?.deletions()?;
+    let mut text = format!("{} deletion request(s)", register.requests().len());
+    for request in register.requests() {
+        let (on, space) = (&request.received_on, &request.id_space);
+        text.push_str(&format!("\n  {on}  {:20} {space}", request.reference));
+    }
+    let listed = register.requests().iter().map(|request| {
+        let (on, space) = (&request.received_on, &request.id_space);
+        json!({ "reference": request.reference, "received_on": on, "id_space": space })
+    });
+    Ok(Done { text, json: listed.collect() })
 }
 
 fn generate_ehr(args: &EhrArgs, quiet: bool) -> Result<Done, IngestError> {
@@ -204,6 +393,19 @@ fn table_file(text: &str) -> Result<(String, PathBuf), String> {
     }
 }
 
+fn encoding(text: &str) -> Result<Encoding, String> {
+    match text {
+        "utf-8" => Ok(Encoding::Utf8),
+        "cp932" | "shift_jis" => Ok(Encoding::Cp932),
+        _ => Err("wanted utf-8 or cp932".to_owned()),
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "wanted a share from 0 to 1".to_owned())
+}
+
 /// A progress bar on a terminal.
 #[derive(Default)]
 struct Bar(Option<ProgressBar>);
@@ -239,9 +441,33 @@ fn summary_text(summary: &Summary) -> String {
     for (table, rows) in &summary.rows {
         text.push_str(&format!("  {table:20} {rows:>10} rows\n"));
     }
+    for (table, totals) in &summary.totals {
+        // A source that was taken whole needs no account.
+        if totals.sealed != totals.read {
+            text.push_str(&format!("  {table:20} {}\n", totals_text(totals)));
+        }
+    }
+    for (what, path) in [("Intake report", &summary.report), ("Rejected rows", &summary.rejects)] {
+        if let Some(path) = path {
+            text.push_str(&format!("{what}: {}\n", path.display()));
+        }
+    }
     text.push_str(&format!("Folder: {}\n", summary.folder.display()));
     text.push_str(&format!("Catalogue entry: {}", summary.catalogue.display()));
     text
+}
+
+fn totals_text(totals: &sekisho_ingest::Totals) -> String {
+    format!(
+        "{} read = {} sealed + {} opted out + {} not notified + {} deleted + {} rejected + {} removed by rule",
+        totals.read,
+        totals.sealed,
+        totals.opted_out,
+        totals.not_notified,
+        totals.deleted,
+        totals.rejected,
+        totals.removed_by_rule
+    )
 }
 
 /// The error, its cause, and its stable code.

@@ -2,18 +2,15 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
 
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sekisho_vault::{Context, Key, Zeroizing};
-use sha2::Sha256;
+use sekisho_vault::Key;
 
-use crate::IngestError;
+use crate::{IngestError, Pseudonyms};
 
 /// Turns ids of persons into keyed one-way tokens (requirement DP-4): the first 64 bits of
 /// HMAC-SHA-256 over the id space and the id. Without the key no one can compute or test a
 /// token, however short the list of possible ids.
 pub struct PatientTokens {
-    secret: Key,
-    space: String,
+    names: Pseudonyms,
     last: Option<(Vec<u8>, u64)>,
     /// The next 64 bits of each token seen: differ when two ids collide.
     seen: HashMap<u64, u64>,
@@ -23,7 +20,7 @@ impl PatientTokens {
     /// Tokens of one id space under the identified zone's secret.
     #[must_use]
     pub fn new(secret: Key, space: &str) -> Self {
-        Self { secret, space: space.to_owned(), last: None, seen: HashMap::new() }
+        Self { names: Pseudonyms::new(secret, space), last: None, seen: HashMap::new() }
     }
 
     /// The token of one id; always the same for the same secret, space and id.
@@ -34,8 +31,7 @@ impl PatientTokens {
         {
             return Ok(*token);
         }
-        let context = Context::new("sekisho.patient-token.v1").text(&self.space).bytes(id);
-        let (token, check) = halves(&self.mac(&context));
+        let (token, check) = self.names.person(id);
         match self.seen.entry(token) {
             Entry::Occupied(seen) if *seen.get() != check => {
                 return Err(IngestError::TokenCollision);
@@ -49,42 +45,25 @@ impl PatientTokens {
         Ok(token)
     }
 
-    /// Digest of a source file that only the identified zone can check, in hexadecimal.
+    /// What else is derived in this id space.
     #[must_use]
-    pub fn keyed_digest(&self, sha256: &[u8]) -> String {
-        hex::encode(self.mac(&Context::new("sekisho.source-digest.v1").bytes(sha256)))
-    }
-
-    fn mac(&self, context: &Context) -> [u8; 32] {
-        // HMAC fills a short key up with zeros to its block of 64 bytes (RFC 2104).
-        let mut block = Zeroizing::new([0_u8; 64]);
-        if let Some(start) = block.first_chunk_mut() {
-            *start = *self.secret.danger_bytes();
-        }
-        let mut mac = Hmac::<Sha256>::new((&*block).into());
-        mac.update(context.encode());
-        mac.finalize().into_bytes().into()
+    pub fn names(&self) -> &Pseudonyms {
+        &self.names
     }
 }
 
 impl fmt::Debug for PatientTokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PatientTokens({}, {} seen)", self.space, self.seen.len())
+        write!(f, "PatientTokens({}, {} seen)", self.names.space(), self.seen.len())
     }
-}
-
-fn halves(mac: &[u8; 32]) -> (u64, u64) {
-    let number = |skip: usize| {
-        mac.iter().skip(skip).take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte))
-    };
-    (number(0), number(8))
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
 
-    use sha2::Digest as _;
+    use sekisho_vault::Context;
+    use sha2::{Digest as _, Sha256};
 
     use super::*;
 
@@ -100,17 +79,6 @@ mod tests {
         assert_eq!(one.token(b"P1").unwrap(), first);
         assert_eq!(tokens("site").token(b"P1").unwrap(), first);
         assert_ne!(tokens("other").token(b"P1").unwrap(), first);
-    }
-
-    #[test]
-    fn the_mac_is_hmac_sha_256() {
-        let mut key = [0_u8; 32];
-        key[..20].fill(0x0b);
-        let tokens = PatientTokens::new(Key::danger_from_bytes(&key).unwrap(), "");
-        let mut mac = Hmac::<Sha256>::new_from_slice(&[0x0b; 20]).unwrap();
-        let context = Context::new("any");
-        mac.update(context.encode());
-        assert_eq!(tokens.mac(&context).as_slice(), mac.finalize().into_bytes().as_slice());
     }
 
     #[test]
@@ -137,8 +105,8 @@ mod tests {
             let context =
                 Context::new("sekisho.patient-token.v1").text("site").bytes(id.as_bytes());
             for hash in [Sha256::digest(id), Sha256::digest(context.encode())] {
-                let hash: [u8; 32] = hash.into();
-                guessed.extend([halves(&hash).0, halves(&hash).1]);
+                let half = |bytes: &[u8]| u64::from_be_bytes(bytes.try_into().unwrap());
+                guessed.extend([half(&hash[..8]), half(&hash[8..16])]);
             }
             guessed.push(id.parse().unwrap());
         }

@@ -3,9 +3,13 @@ use std::path::{Component, Path, PathBuf};
 
 use sekisho_vault::{Key, SigningIdentity, VaultError, create_private_dir};
 
-use crate::{IngestError, PatientTokens};
+use crate::process::normalised_id;
+use crate::rejects::{self, RejectedRow, Rejects};
+use crate::{Deletions, IngestError, PatientTokens, Pseudonyms};
 
 const SECRET: &str = "pseudonym.key";
+/// Seals what the zone keeps for itself: rejected rows, deletion requests.
+const SEALING: &str = "zone-sealing.key";
 const SIGNING: &str = "ingest-signing.pem";
 const VERIFYING: &str = "ingest-verify.pem";
 
@@ -14,6 +18,7 @@ const VERIFYING: &str = "ingest-verify.pem";
 #[derive(Debug)]
 pub struct IdentifiedZone {
     secret: Key,
+    sealing: Key,
     identity: SigningIdentity,
     folder: PathBuf,
 }
@@ -27,8 +32,10 @@ impl IdentifiedZone {
             made.map_err(|source| io(parent, "creating the folder", source))?;
         }
         create_private_dir(folder)?;
-        if !exists(&folder.join(SECRET)) {
-            Key::generate()?.save(&folder.join(SECRET))?;
+        for key in [SECRET, SEALING] {
+            if !exists(&folder.join(key)) {
+                Key::generate()?.save(&folder.join(key))?;
+            }
         }
         if !exists(&folder.join(SIGNING)) {
             SigningIdentity::generate()?.save(&folder.join(SIGNING))?;
@@ -50,6 +57,7 @@ impl IdentifiedZone {
         create_private_dir(folder)?;
         Ok(Self {
             secret: Key::load(&folder.join(SECRET))?,
+            sealing: Key::load(&folder.join(SEALING))?,
             identity: SigningIdentity::load(&folder.join(SIGNING))?,
             folder: folder.to_owned(),
         })
@@ -59,6 +67,33 @@ impl IdentifiedZone {
     #[must_use]
     pub fn tokens(&self, id_space: &str) -> PatientTokens {
         PatientTokens::new(self.secret.clone(), id_space)
+    }
+
+    /// The register of deletion requests (OP-2).
+    pub fn deletions(&self) -> Result<Deletions, IngestError> {
+        Deletions::open(&self.folder, self.sealing.clone())
+    }
+
+    /// Records a deletion request for the person whose id has these parts.
+    pub fn record_deletion(
+        &self,
+        id_space: &str,
+        parts: &[&str],
+        reference: &str,
+        received_on: jiff::civil::Date,
+    ) -> Result<(), IngestError> {
+        let id = normalised_id(parts).ok_or(IngestError::NoId)?;
+        let names = Pseudonyms::new(self.secret.clone(), id_space);
+        self.deletions()?.add(&names, &id, reference, &received_on.to_string())
+    }
+
+    /// Opens a reject file of this zone.
+    pub fn rejected(&self, file: &Path) -> Result<Vec<RejectedRow>, IngestError> {
+        rejects::show(file, &self.sealing)
+    }
+
+    pub(crate) fn rejects(&self, name: &str) -> Result<Rejects, IngestError> {
+        Rejects::create(&self.folder, self.sealing.clone(), name)
     }
 
     /// The identity that signs manifests.

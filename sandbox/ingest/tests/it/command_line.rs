@@ -1,84 +1,15 @@
 //! The program as a steward runs it, killed ones included.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
-
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 use std::time::Instant;
 
-use sekisho_dataset::{FileCheck, Grant, SealedVersion, read_table};
-use sekisho_vault::{FileVault, VerifyingIdentity};
+use sekisho_dataset::{FileCheck, Grant, read_table};
+use sekisho_vault::FileVault;
 use serde_json::Value;
-use tempfile::TempDir;
 
-const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
-
-struct Site(TempDir);
-
-impl Site {
-    fn new() -> Self {
-        let site = Self(tempfile::tempdir().unwrap());
-        let done = site.run(&["init"], &["--zone", "--vault"]);
-        assert!(done.status.success(), "{done:?}");
-        site
-    }
-
-    fn at(&self, path: &str) -> PathBuf {
-        self.0.path().join(path)
-    }
-
-    fn command(&self, args: &[&str], folders: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sekisho-ingest"));
-        command.arg("--json").args(args).stdout(Stdio::piped()).stderr(Stdio::piped());
-        for folder in folders {
-            let place = match *folder {
-                "--zone" => "identified",
-                "--vault" => "worker/vault",
-                _ => "datasets",
-            };
-            fs::create_dir_all(self.at("worker")).unwrap();
-            command.arg(folder).arg(self.at(place));
-        }
-        command
-    }
-
-    fn run(&self, args: &[&str], folders: &[&str]) -> Output {
-        self.command(args, folders).output().unwrap()
-    }
-
-    fn lung(&self, extra: &[&str]) -> Output {
-        let profile = format!("{REPOSITORY}/policies/profiles/lung.toml");
-        let table = format!("lung={REPOSITORY}/tests/data/lung.csv");
-        let args = ["csv", "--profile", &profile, "--table", &table];
-        self.run(&[&args, extra].concat(), &["--zone", "--vault", "--out"])
-    }
-
-    fn csv(&self, profile: &str, tables: &[&str]) -> Value {
-        let mut args = vec!["csv", "--profile", profile];
-        for table in tables {
-            args.extend(["--table", table]);
-        }
-        let done = self.run(&args, &["--zone", "--vault", "--out"]);
-        assert_eq!(done.status.code(), Some(1), "{done:?}");
-        serde_json::from_slice(&done.stderr).unwrap()
-    }
-
-    fn ehr(&self) -> Command {
-        let args = ["generate-ehr", "--patients", "3000", "--seed", "5"];
-        self.command(&args, &["--zone", "--vault", "--out"])
-    }
-
-    fn version(&self, name: &str) -> SealedVersion {
-        let signer = VerifyingIdentity::load(&self.at("identified/ingest-verify.pem")).unwrap();
-        SealedVersion::open(&self.at("datasets").join(name), &signer).unwrap()
-    }
-}
-
-fn json(done: &Output) -> Value {
-    assert!(done.status.success(), "{done:?}");
-    serde_json::from_slice(&done.stdout).unwrap()
-}
+use crate::site::{REPOSITORY, Site, all_files, holds, json};
 
 #[test]
 fn lung_is_sealed_and_listed() {
@@ -257,20 +188,4 @@ fn all_versions(folder: &Path) -> Vec<String> {
     let folders = names.filter(|entry| entry.path().is_dir());
     let names = folders.map(|entry| entry.file_name().to_string_lossy().into_owned());
     names.filter(|name| !name.starts_with('.')).collect()
-}
-
-fn all_files(folder: &Path) -> Vec<PathBuf> {
-    let mut found = Vec::new();
-    let mut waiting = vec![folder.to_owned()];
-    while let Some(folder) = waiting.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() { waiting.push(path) } else { found.push(path) }
-        }
-    }
-    found
-}
-
-fn holds(bytes: &[u8], needle: &[u8]) -> bool {
-    bytes.windows(needle.len()).any(|window| window == needle)
 }

@@ -3,8 +3,10 @@ use std::fs;
 use arrow::array::{Array as _, AsArray as _};
 use arrow::datatypes::{Float64Type, Int64Type, UInt64Type};
 use sekisho_vault::Key;
+use sha2::{Digest as _, Sha256};
 
 use super::*;
+use crate::source::{CsvRows, Encoding};
 
 const PROFILE: &str = r#"
 id = "small"
@@ -33,7 +35,7 @@ fn tokens() -> PatientTokens {
     PatientTokens::new(Key::danger_from_bytes(&[7; 32]).unwrap(), "small")
 }
 
-fn read(content: &[u8]) -> Result<(FileRead, Vec<RecordBatch>), IngestError> {
+fn read(content: &[u8]) -> Result<(TableRead, Vec<RecordBatch>), IngestError> {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("visits.csv");
     fs::write(&file, content).unwrap();
@@ -44,7 +46,13 @@ fn read(content: &[u8]) -> Result<(FileRead, Vec<RecordBatch>), IngestError> {
         Ok(())
     };
     let table = profile.table("visits").unwrap();
-    let read = read_file(&file, &profile, table, &mut tokens(), &mut |_| {}, &mut sink)?;
+    let (mut tokens, mut gate) = (tokens(), Gate::default());
+    let (tokens, gate) = (&mut tokens, &mut gate);
+    let mut intake = TableIntake { profile: &profile, tokens, gate, rejects: None };
+    let open = || -> Result<Box<dyn Rows>, IngestError> {
+        Ok(Box::new(CsvRows::open(&file, Encoding::Utf8)?))
+    };
+    let read = intake.read(table, &file, &open, &mut |_| {}, &mut sink)?;
     Ok((read, batches))
 }
 
@@ -71,7 +79,7 @@ fn good_rows_are_read() {
     let rows = "\u{feff}seen,pid,sex,ward,age,temp,extra\n\
                 2024-02-29, P1 ,f,\"west, 2\",41,36.6,x\r\n2023-01-01,P2,m,,-3,NA,\n";
     let (read, batches) = read(rows.as_bytes()).unwrap();
-    assert_eq!(read.rows, 2);
+    assert_eq!((read.totals.read, read.totals.sealed), (2, 2));
     assert_eq!(read.sha256, <[u8; 32]>::from(Sha256::digest(rows)));
     let batch = &batches[0];
     let column = |name: &str| batch.column_by_name(name).unwrap().clone();
@@ -101,7 +109,7 @@ fn wrong_fields_are_named_by_line_and_column() {
     assert_eq!(error_in("f", b"x"), at("source.undeclared_code", "sex"));
     assert_eq!(error_in("41", b""), at("source.missing_value", "age"));
     assert_eq!(error_in("P1", b"NA"), at("source.missing_value", "pid"));
-    assert_eq!(error_in("west", b"w\xffst"), at("source.invalid_utf8", "ward"));
+    assert_eq!(error_in("west", b"w\xffst"), at("source.bad_encoding", "ward"));
     assert_eq!(error_in("west", &[b'w'; 65]), at("source.long_field", "ward"));
     assert_eq!(error_in("P1", &[b'p'; 1025]), at("source.long_field", "pid"));
     assert_eq!(error_in(",x", b""), ("source.bad_row", 3, String::new()));
@@ -146,13 +154,13 @@ fn empty_files_and_bad_headers_are_refused() {
     assert_eq!(errors(b"")[0].0, "source.empty_file");
     assert_eq!(errors(HEADER.as_bytes())[0].0, "source.empty_file");
     assert_eq!(errors(b"pid,pid\n1,2\n")[0].0, "source.duplicate_column");
-    assert_eq!(errors(b"pid,\xff\n1,2\n")[0].0, "source.invalid_utf8");
+    assert_eq!(errors(b"pid,\xff\n1,2\n")[0].0, "source.bad_encoding");
 }
 
 #[test]
 fn batches_are_cut_and_nothing_is_lost() {
     let (read, batches) = read(format!("{HEADER}{}", GOOD.repeat(20_000)).as_bytes()).unwrap();
-    assert_eq!(read.rows, 20_000);
+    assert_eq!(read.totals.sealed, 20_000);
     let sizes: Vec<_> = batches.iter().map(RecordBatch::num_rows).collect();
     assert_eq!(sizes, [8192, 8192, 3616]);
 }

@@ -1,0 +1,114 @@
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use sekisho_vault::{SigningIdentity, VerifyingIdentity};
+use serde::{Deserialize, Serialize};
+
+use crate::{IngestError, Totals};
+
+const FORMAT: &str = "sekisho.intake.v1";
+
+/// What one ingest let in and kept out, signed by the identified zone (OP-1). Counts and
+/// keyed digests; no id, no value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IntakeReport {
+    /// Always `sekisho.intake.v1`.
+    pub format: String,
+    /// Id of the data set.
+    pub dataset: String,
+    /// Version, such as `v1`.
+    pub version: String,
+    /// SHA-256 of the version's signed manifest, in hexadecimal.
+    pub manifest_sha256: String,
+    /// SHA-256 of the profile, in hexadecimal, and its revision.
+    pub profile_sha256: String,
+    /// Revision of the profile.
+    pub profile_revision: u32,
+    /// When it was sealed, RFC 3339 in UTC.
+    pub sealed_at: String,
+    /// Where the rows of each table went.
+    pub tables: Vec<TableTotals>,
+    /// The lists that were joined.
+    pub lists: Vec<ListNote>,
+    /// Days that had to have passed since a notice.
+    pub notice_days: u32,
+    /// Deletion requests of the id space and what they kept out.
+    pub deletions: Vec<DeletionNote>,
+    /// Persons of the source who stayed out.
+    pub excluded_persons: u64,
+    /// Persons in the sealed version, read back from it, who should have stayed out: 0.
+    pub survivors: u64,
+}
+
+/// Where the rows of one table went.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TableTotals {
+    /// The table.
+    pub table: String,
+    /// Its totals.
+    pub totals: Totals,
+}
+
+/// A list that was joined.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ListNote {
+    /// `notice` or `optout`.
+    pub kind: String,
+    /// Digest that only the identified zone can check, in hexadecimal.
+    pub keyed_digest: String,
+    /// Entries.
+    pub entries: u64,
+}
+
+/// A deletion request and its effect on this version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeletionNote {
+    /// The steward's reference.
+    pub reference: String,
+    /// When it was received.
+    pub received_on: String,
+    /// Rows of the source it kept out.
+    pub rows: u64,
+}
+
+impl IntakeReport {
+    pub(crate) fn format() -> String {
+        FORMAT.to_owned()
+    }
+
+    /// Writes the report and its signature beside the version's folder.
+    pub(crate) fn write(
+        &self,
+        folder: &Path,
+        identity: &SigningIdentity,
+    ) -> Result<PathBuf, IngestError> {
+        // Our own structs with text keys always serialise; an empty text would not verify.
+        let json = serde_json::to_vec_pretty(self).unwrap_or_default();
+        let path = folder.with_extension("intake.json");
+        let write = |path: &Path, bytes: &[u8]| {
+            fs::write(path, bytes).map_err(|source| io(path, "writing the report", source))
+        };
+        let signature = hex::encode(identity.sign(FORMAT, &json));
+        write(&folder.with_extension("intake.sig"), signature.as_bytes())?;
+        write(&path, &json)?;
+        Ok(path)
+    }
+}
+
+/// Reads a report and checks its signature, which lies beside it.
+pub fn verify_report(path: &Path, signer: &VerifyingIdentity) -> Result<IntakeReport, IngestError> {
+    let read = |path: &Path| fs::read(path).map_err(|source| io(path, "reading", source));
+    let json = read(path)?;
+    let signature = hex::decode(read(&path.with_extension("sig"))?.trim_ascii());
+    let signature = signature.map_err(|_| sekisho_vault::VaultError::BadSignature)?;
+    signer.verify(FORMAT, &json, &signature)?;
+    serde_json::from_slice(&json).map_err(|_| sekisho_vault::VaultError::BadSignature.into())
+}
+
+fn io(path: &Path, doing: &'static str, source: std::io::Error) -> IngestError {
+    IngestError::Io { path: path.to_owned(), doing, source }
+}

@@ -1,0 +1,71 @@
+use sekisho_dataset::{Precision, date_days};
+
+/// Days since 1970-01-01 of `2003-02-26`, `2003/2/26` or `20030226`, years 1850 to 2200. No
+/// other order of year, month and day is taken: it could be another date.
+pub(super) fn days(text: &str) -> Option<i32> {
+    if let Some(days) = date_days(text) {
+        return Some(days);
+    }
+    let mut parts = text.split('/');
+    if let (Some(year), Some(month), Some(day), None) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    {
+        let digits = |part: &str, most: usize| {
+            (1..=most).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        let whole = year.len() == 4 && digits(year, 4) && digits(month, 2) && digits(day, 2);
+        return whole.then(|| date_days(&format!("{year}-{month:0>2}-{day:0>2}"))).flatten();
+    }
+    let compact = text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_digit());
+    let (year, rest) = text.split_at_checked(4)?;
+    let (month, day) = rest.split_at_checked(2)?;
+    compact.then(|| date_days(&format!("{year}-{month}-{day}"))).flatten()
+}
+
+/// Year and month of a day.
+pub(super) fn year_month(days: i32) -> Option<(i16, i8)> {
+    let date = jiff::civil::date(1970, 1, 1).checked_add(jiff::Span::new().days(days)).ok()?;
+    Some((date.year(), date.month()))
+}
+
+/// The first day of the day's month or year.
+pub(super) fn first_day(days: i32, precision: Precision) -> Option<i32> {
+    let (year, month) = year_month(days)?;
+    let month = if precision == Precision::Year { 1 } else { month };
+    date_days(&format!("{year:04}-{month:02}-01"))
+}
+
+/// `2003-02` or `2003`.
+pub(super) fn code(days: i32, precision: Precision) -> Option<String> {
+    let (year, month) = year_month(days)?;
+    Some(match precision {
+        Precision::Month => format!("{year:04}-{month:02}"),
+        Precision::Year => format!("{year:04}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn three_forms_of_one_date_are_the_same_day() {
+        let day = days("2003-02-26");
+        assert!(day.is_some());
+        assert_eq!((days("2003/2/26"), days("20030226"), days("2003/02/26")), (day, day, day));
+        for bad in
+            ["2003/13/1", "26/2/2003", "03/2/26", "2003/2/26/1", "2003226", "20030231", "", "//"]
+        {
+            assert_eq!(days(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn dates_lose_their_day_or_more() {
+        let day = days("2003-02-26").unwrap();
+        assert_eq!(first_day(day, Precision::Month), days("2003-02-01"));
+        assert_eq!(first_day(day, Precision::Year), days("2003-01-01"));
+        assert_eq!(code(day, Precision::Month).unwrap(), "2003-02");
+        assert_eq!(code(days("1969-12-31").unwrap(), Precision::Year).unwrap(), "1969");
+    }
+}

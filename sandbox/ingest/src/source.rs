@@ -1,0 +1,73 @@
+//! Where rows come from. Every reader streams: its memory does not grow with its file.
+
+mod csv;
+mod fhir;
+mod parquet;
+mod receipt;
+
+use std::cell::RefCell;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+use std::rc::Rc;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::IngestError;
+use crate::process::FieldError;
+pub(crate) use csv::CsvRows;
+pub use csv::Encoding;
+pub(crate) use fhir::FhirRows;
+pub(crate) use parquet::ParquetRows;
+pub(crate) use receipt::ReceiptRows;
+
+/// The rows of one table, one after the other.
+pub(crate) trait Rows {
+    /// Names of the source columns.
+    fn headers(&self) -> &[String];
+    /// Goes on to the next row; false at the end.
+    fn advance(&mut self) -> Result<bool, IngestError>;
+    /// Line the present row begins in, counted from 1.
+    fn line(&self) -> u64;
+    /// Bytes read so far.
+    fn bytes(&self) -> u64;
+    /// The present row's fields in the order of the headers, or what is wrong with all of it.
+    fn fields(&self) -> Result<Vec<&str>, FieldError>;
+    /// SHA-256 of the source as far as it was read: of all of it after the last row.
+    fn digest(&self) -> [u8; 32];
+}
+
+/// Hashes what is read through it.
+struct HashedReader {
+    inner: File,
+    hash: Digest,
+}
+
+/// The hash of what was read so far; stays with whoever opened the file.
+#[derive(Clone, Default)]
+struct Digest(Rc<RefCell<Sha256>>);
+
+impl Digest {
+    fn finish(&self) -> [u8; 32] {
+        self.0.borrow().clone().finalize().into()
+    }
+}
+
+impl HashedReader {
+    fn open(file: &Path) -> Result<Self, IngestError> {
+        let inner = File::open(file).map_err(|source| io_error(file, source))?;
+        Ok(Self { inner, hash: Digest::default() })
+    }
+}
+
+impl Read for HashedReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.hash.0.borrow_mut().update(buffer.get(..read).unwrap_or_default());
+        Ok(read)
+    }
+}
+
+fn io_error(file: &Path, source: io::Error) -> IngestError {
+    IngestError::Io { path: file.to_owned(), doing: "reading", source }
+}

@@ -1,0 +1,244 @@
+//! One table of a source on its way to the writer: who may come in, what becomes of the
+//! rows, and where every single one of them went.
+
+use arrow::array::RecordBatch;
+use sekisho_dataset::{ProcessingNote, Profile, TableSpec};
+use serde::{Deserialize, Serialize};
+
+use crate::intake::{Gate, Verdict};
+use crate::process::{BatchBuilder, Counter, FieldError, Frequent, Outcome, RowProcessor};
+use crate::rejects::Rejects;
+use crate::source::Rows;
+use crate::{IngestError, PatientTokens, SourceError};
+
+/// Errors listed for one file; a file with more is wrong as a whole.
+const MAX_ERRORS: usize = 20;
+/// Rows of a batch handed on.
+const BATCH_ROWS: usize = 8192;
+
+/// Where the rows of one table went. Every row read is in exactly one of the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Totals {
+    /// Data rows of the source.
+    pub read: u64,
+    /// Rows sealed.
+    pub sealed: u64,
+    /// Rows of persons who opted out (オプトアウト).
+    pub opted_out: u64,
+    /// Rows of persons without a notice (本人通知), or with one too young.
+    pub not_notified: u64,
+    /// Rows of persons whose deletion was asked for (OP-2).
+    pub deleted: u64,
+    /// Rows in the reject file.
+    pub rejected: u64,
+    /// Rows that a rule of the profile leaves out.
+    pub removed_by_rule: u64,
+}
+
+impl Totals {
+    /// Whether no row was lost and none counted twice.
+    #[must_use]
+    pub fn balance(&self) -> bool {
+        let gone = self.opted_out + self.not_notified + self.deleted;
+        self.read == self.sealed + gone + self.rejected + self.removed_by_rule
+    }
+}
+
+/// What was read from one table's source.
+#[derive(Debug)]
+pub(crate) struct TableRead {
+    pub(crate) totals: Totals,
+    pub(crate) sha256: [u8; 32],
+    pub(crate) note: ProcessingNote,
+}
+
+/// What the tables of one ingest share.
+pub(crate) struct TableIntake<'a> {
+    pub(crate) profile: &'a Profile,
+    pub(crate) tokens: &'a mut PatientTokens,
+    pub(crate) gate: &'a mut Gate,
+    /// `None`: the first wrong rows are reported and nothing is published.
+    pub(crate) rejects: Option<&'a mut Rejects>,
+}
+
+/// Told the bytes read so far.
+pub(crate) type Step<'a> = &'a mut dyn FnMut(u64);
+/// Takes processed rows.
+pub(crate) type Sink<'a> = &'a mut dyn FnMut(RecordBatch) -> Result<(), IngestError>;
+
+impl TableIntake<'_> {
+    /// Reads one table. `open` opens its source from the start: twice when a rule needs to
+    /// know beforehand which codes are rare. `file` names the source in errors.
+    pub(crate) fn read(
+        &mut self,
+        table: &TableSpec,
+        file: &std::path::Path,
+        open: &dyn Fn() -> Result<Box<dyn Rows>, IngestError>,
+        step: Step<'_>,
+        sink: Sink<'_>,
+    ) -> Result<TableRead, IngestError> {
+        let frequent = self.frequent(table, file, open)?;
+        let mut rows = open()?;
+        let mut reading = Reading {
+            processor: processor(self.profile, table, file, &*rows, frequent)?,
+            batch: BatchBuilder::new(table),
+            totals: Totals::default(),
+            errors: Vec::new(),
+        };
+        while rows.advance()? {
+            reading.totals.read += 1;
+            self.row(table, &*rows, &mut reading)?;
+            if reading.errors.len() >= MAX_ERRORS {
+                return Err(failed(file, reading.errors));
+            }
+            if reading.batch.rows() == BATCH_ROWS {
+                step(rows.bytes());
+                reading.hand_on(sink)?;
+            }
+        }
+        if reading.totals.read == 0 {
+            let reason = "the file has a header and no rows".to_owned();
+            let (code, column) = ("source.empty_file", String::new());
+            return Err(failed(file, vec![SourceError { code, line: 0, column, reason }]));
+        }
+        reading.hand_on(sink)?;
+        if !reading.errors.is_empty() {
+            return Err(failed(file, reading.errors));
+        }
+        let note = reading.processor.notes(table);
+        Ok(TableRead { totals: reading.totals, sha256: rows.digest(), note })
+    }
+
+    fn frequent(
+        &mut self,
+        table: &TableSpec,
+        file: &std::path::Path,
+        open: &dyn Fn() -> Result<Box<dyn Rows>, IngestError>,
+    ) -> Result<Frequent, IngestError> {
+        let mut rows = open()?;
+        let Some(mut counter) = Counter::of(table, rows.headers()) else {
+            return Ok(Frequent::default());
+        };
+        let processor = processor(self.profile, table, file, &*rows, Frequent::default())?;
+        let mut number = 0;
+        while rows.advance()? {
+            number += 1;
+            let Ok(fields) = rows.fields() else { continue };
+            let Ok(token) = processor.person(&fields, number, self.tokens)? else { continue };
+            // Persons who stay out must not make a code look frequent.
+            if self.gate.judge(token) == Verdict::In {
+                counter.row(&fields, token);
+            }
+        }
+        Ok(counter.frequent())
+    }
+
+    fn row(
+        &mut self,
+        table: &TableSpec,
+        rows: &dyn Rows,
+        reading: &mut Reading,
+    ) -> Result<(), IngestError> {
+        let number = reading.totals.read;
+        let fields = match rows.fields() {
+            Ok(fields) => fields,
+            Err(wrong) => return self.wrong(table, rows, &[], vec![wrong], reading),
+        };
+        match reading.processor.person(&fields, number, self.tokens)? {
+            Err(wrong) => return self.wrong(table, rows, &fields, vec![wrong], reading),
+            // Before anything else is read of the row (OP-1).
+            Ok(token) => match self.gate.admit(token) {
+                Verdict::In => {}
+                Verdict::OptedOut => {
+                    reading.totals.opted_out += 1;
+                    return Ok(());
+                }
+                Verdict::NotNotified => {
+                    reading.totals.not_notified += 1;
+                    return Ok(());
+                }
+                Verdict::Deleted => {
+                    reading.totals.deleted += 1;
+                    return Ok(());
+                }
+            },
+        }
+        let mut wrong = Vec::new();
+        let Reading { processor, batch, totals, .. } = reading;
+        match processor.row(&fields, number, self.tokens, batch, &mut wrong)? {
+            Outcome::Kept => totals.sealed += 1,
+            Outcome::RemovedByRule => totals.removed_by_rule += 1,
+            Outcome::Wrong => return self.wrong(table, rows, &fields, wrong, reading),
+        }
+        Ok(())
+    }
+
+    fn wrong(
+        &mut self,
+        table: &TableSpec,
+        rows: &dyn Rows,
+        fields: &[&str],
+        wrong: Vec<FieldError>,
+        reading: &mut Reading,
+    ) -> Result<(), IngestError> {
+        let line = rows.line();
+        let errors = wrong.into_iter().map(|FieldError { code, column, reason }| SourceError {
+            code,
+            line,
+            column,
+            reason,
+        });
+        match &mut self.rejects {
+            Some(rejects) => {
+                reading.totals.rejected += 1;
+                rejects.add(&table.name, line, &errors.collect::<Vec<_>>(), fields)
+            }
+            None => {
+                reading.errors.extend(errors);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The state of reading one table.
+struct Reading {
+    processor: RowProcessor,
+    batch: BatchBuilder,
+    totals: Totals,
+    errors: Vec<SourceError>,
+}
+
+impl Reading {
+    fn hand_on(&mut self, sink: Sink<'_>) -> Result<(), IngestError> {
+        let rows = self.batch.rows();
+        let taken = self.batch.take()?;
+        // Once something is wrong the rest is read for its errors only.
+        if rows == 0 || !self.errors.is_empty() { Ok(()) } else { sink(taken) }
+    }
+}
+
+fn processor(
+    profile: &Profile,
+    table: &TableSpec,
+    file: &std::path::Path,
+    rows: &dyn Rows,
+    frequent: Frequent,
+) -> Result<RowProcessor, IngestError> {
+    RowProcessor::new(profile, table, rows.headers(), frequent).map_err(|lacking| {
+        let errors = lacking.into_iter().map(|FieldError { code, column, reason }| SourceError {
+            code,
+            line: 1,
+            column,
+            reason,
+        });
+        failed(file, errors.collect())
+    })
+}
+
+fn failed(file: &std::path::Path, errors: Vec<SourceError>) -> IngestError {
+    IngestError::Source { file: file.to_owned(), errors }
+}
+
+#[cfg(test)]
+mod tests;

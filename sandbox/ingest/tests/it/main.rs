@@ -1,0 +1,9 @@
+//! `sekisho-ingest` as stewards run it, in folders of its own.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
+
+mod command_line;
+mod intake;
+mod parquet;
+mod site;
+mod sources;

@@ -1,0 +1,167 @@
+//! Receipts and FHIR resources, under the profiles that are shipped.
+
+use std::fs;
+use std::path::PathBuf;
+
+use sekisho_dataset::{FileCheck, Grant, OpenTable};
+use sekisho_vault::FileVault;
+use serde_json::{Value, json};
+
+use crate::site::{REPOSITORY, Site, json as done};
+
+fn profile(name: &str) -> String {
+    format!("{REPOSITORY}/policies/profiles/{name}.toml")
+}
+
+fn put(site: &Site, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+    let path = site.at(name);
+    fs::write(&path, content).unwrap();
+    path
+}
+
+fn opened(site: &Site, version: &str, table: &str, columns: &[&str]) -> OpenTable {
+    let version = site.version(version);
+    let vault = FileVault::open(&site.at("worker/vault")).unwrap();
+    let keys = version.unwrap_granted(&vault, &Grant::of(&[(table, columns)])).unwrap();
+    version.open_table(&keys, table, FileCheck::Sha256).unwrap()
+}
+
+const RECEIPT: &str = "RE,0001,20240401,2,2,19800226,内閣花子,K-1,ID-0001\n\
+IR,1312345,13\nHO,06130012,12,345,1800\nSY,8830592,20240401,1\nSY,2500013,20230105,\n\
+SI,112007410,75,1\nIY,610406391,2.0,28\n\
+RE,0002,20240401,1,1,19601103,厚労太郎,K-2,ID-0002\n\
+IR,1398765,13\nHO,06130012,12,678,52000\nSY,4019014,20240410,3\nSI,160008010,21,2\nIY,621939401,1.5,14\n";
+
+fn receipts(site: &Site, content: &str, extra: &[&str]) -> std::process::Output {
+    let (encoded, _, lossy) = encoding_rs::SHIFT_JIS.encode(content);
+    assert!(!lossy);
+    let file = put(site, "receipts.csv", encoded);
+    let profile = profile("ndb_receipt");
+    let args = ["receipt", "--profile", &profile, "--file", file.to_str().unwrap()];
+    let args = [&args[..], &["--encoding", "cp932"], extra].concat();
+    site.run(&args, &["--zone", "--vault", "--out"])
+}
+
+#[test]
+fn receipts_become_a_table_for_each_record_type() {
+    let site = Site::new();
+    let summary = done(&receipts(&site, RECEIPT, &[]));
+    assert_eq!(summary["patients"], 2);
+    assert_eq!((&summary["rows"]["sy"], &summary["rows"]["iy"]), (&3.into(), &2.into()));
+    let conditions = opened(&site, "ndb_receipt/v1", "sy", &["code"]);
+    assert_eq!(conditions.dictionary("code").unwrap(), ["2500013", "4019014", "8830592"]);
+    let institutions = opened(&site, "ndb_receipt/v1", "ir", &["institution"]);
+    let codes = institutions.dictionary("institution").unwrap();
+    assert!(codes.len() == 2 && codes.iter().all(|code| code.len() == 16 && code != "1312345"));
+}
+
+#[test]
+fn records_out_of_place_are_rejected_and_all_rows_accounted_for() {
+    let site = Site::new();
+    let orphan = format!("SY,8830592,20240401,1\nZZ,1\n{RECEIPT}SI,112007410,75\n");
+    let refused = receipts(&site, &orphan, &[]);
+    assert_eq!(refused.status.code(), Some(1));
+    let summary = done(&receipts(&site, &orphan, &["--max-rejected", "0.5"]));
+    let of = |table: &str, what: &str| summary["totals"][table][what].as_u64().unwrap();
+    assert_eq!((of("sy", "read"), of("sy", "rejected")), (4, 1));
+    assert_eq!((of("re", "read"), of("re", "rejected")), (3, 1), "the unknown record type");
+    assert_eq!((of("si", "read"), of("si", "rejected")), (3, 1));
+    let rejects = summary["rejects"].as_str().unwrap();
+    let shown = done(&site.run(&["rejects", rejects], &["--zone"]));
+    let codes: Vec<_> = shown.as_array().unwrap().iter().map(|row| &row["errors"][0][0]).collect();
+    assert_eq!(codes, ["source.unknown_record", "source.orphan_record", "source.bad_row"]);
+}
+
+fn fhir(site: &Site, conditions: &str, extra: &[&str]) -> std::process::Output {
+    let person = |id: &str, gender: &str| {
+        json!({ "resourceType": "Patient", "id": id, "birthDate": "1980-02-26", "gender": gender,
+            "name": [{ "text": "内閣 花子" }], "address": [{ "text": "東京都千代田区永田町1-6-1" }] })
+    };
+    let about = json!({ "reference": "Patient/p1" });
+    let coded = |code: &str| json!({ "coding": [{ "code": code }] });
+    let files: [(&str, Vec<Value>); 5] = [
+        ("patients", vec![person("p1", "female"), person("p2", "male")]),
+        (
+            "encounters",
+            vec![json!({ "resourceType": "Encounter", "subject": about,
+            "class": { "code": "AMB" }, "period": { "start": "2024-04-01T09:00:00+09:00" } })],
+        ),
+        (
+            "observations",
+            vec![
+                json!({ "resourceType": "Observation", "subject": about, "code": coded("HbA1c-NGSP"),
+                "effectiveDateTime": "2024-04-01", "valueQuantity": { "value": 6.4 } }),
+                json!({ "resourceType": "Observation", "subject": about, "code": coded("ZZZ"),
+                "effectiveDateTime": "2024-04-01", "valueQuantity": { "value": 1 } }),
+            ],
+        ),
+        (
+            "allergies",
+            vec![json!({ "resourceType": "AllergyIntolerance", "patient": about,
+            "category": ["food"], "code": { "text": "卵" }, "criticality": "low" })],
+        ),
+        (
+            "medication_requests",
+            vec![json!({ "resourceType": "MedicationRequest", "subject": about,
+            "medicationCodeableConcept": coded("2171022F1029"), "authoredOn": "2024-04-01",
+            "dispenseRequest": { "expectedSupplyDuration": { "value": 28 } } })],
+        ),
+    ];
+    let mut tables =
+        vec![format!("conditions={}", put(site, "conditions.ndjson", conditions).display())];
+    for (table, resources) in files {
+        let lines: String = resources.iter().map(|resource| format!("{resource}\n")).collect();
+        tables.push(format!("{table}={}", put(site, &format!("{table}.ndjson"), lines).display()));
+    }
+    let profile = profile("emr");
+    let mut args = vec!["fhir", "--profile", &profile];
+    for table in &tables {
+        args.extend(["--table", table]);
+    }
+    site.run(&[&args, extra].concat(), &["--zone", "--vault", "--out"])
+}
+
+const CONDITION: &str = r#"{"resourceType":"Condition","subject":{"reference":"https://ehr.example/fhir/Patient/p1"},"code":{"coding":[{"code":"E11"}]},"onsetDateTime":"2019-05-01T00:00:00Z"}"#;
+
+#[test]
+fn resources_become_rows_and_other_items_are_left_out_by_rule() {
+    let site = Site::new();
+    let summary = done(&fhir(&site, &format!("{CONDITION}\n\n{CONDITION}\n"), &[]));
+    assert_eq!((&summary["patients"], &summary["rows"]["conditions"]), (&2.into(), &2.into()));
+    assert_eq!(summary["totals"]["observations"]["removed_by_rule"], 1);
+    let patients = opened(&site, "emr/v1", "patients", &["area"]);
+    assert_eq!(patients.dictionary("area").unwrap(), ["東京都"]);
+    let version = site.version("emr/v1");
+    let notes = &version.manifest().provenance.processing;
+    let unique = notes.iter().find_map(|note| note.uniqueness).unwrap();
+    assert_eq!((unique.persons, unique.smallest_class, unique.unique_persons), (2, 1, 2));
+}
+
+#[test]
+fn hostile_resources_are_rejected_one_by_one() {
+    let site = Site::new();
+    let nested = "[".repeat(100_000);
+    let long =
+        format!("{{\"resourceType\":\"Condition\",\"note\":\"{}\"}}", "x".repeat(10_000_000));
+    let bundle = r#"{"resourceType":"Bundle","entry":[]}"#;
+    let nobody = r#"{"resourceType":"Condition","code":{"coding":[{"code":"E11"}]}}"#;
+    let lines =
+        format!("{CONDITION}\n{nested}\n{long}\n{bundle}\n{nobody}\nnot json\n{CONDITION}\n");
+    let summary = done(&fhir(&site, &lines, &["--max-rejected", "0.9"]));
+    let conditions = &summary["totals"]["conditions"];
+    let of = |what: &str| conditions[what].as_u64().unwrap();
+    assert_eq!((of("read"), of("sealed"), of("rejected")), (7, 2, 5));
+    let rejects = summary["rejects"].as_str().unwrap();
+    let shown = done(&site.run(&["rejects", rejects], &["--zone"]));
+    let codes: Vec<_> = shown.as_array().unwrap().iter().map(|row| &row["errors"][0][0]).collect();
+    assert_eq!(
+        codes,
+        [
+            "source.bad_json",
+            "source.long_line",
+            "source.other_resource",
+            "source.missing_value",
+            "source.bad_json"
+        ]
+    );
+}
