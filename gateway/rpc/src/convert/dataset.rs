@@ -2,7 +2,7 @@
 
 use sekisho_domain::{
     Dataset, Timestamp,
-    dataset::{Bilingual, DatasetColumn, DatasetTable},
+    dataset::{Bilingual, Coverage, DatasetColumn, DatasetTable, InformationKind},
 };
 use sekisho_proto::v1;
 
@@ -29,11 +29,28 @@ pub(crate) fn dataset(
         description: bilingual(message.description_ja, message.description_en, "dataset")?,
         tables: field::list(message.tables, "dataset.tables", LIST, table)?,
         patients_rounded: message.patients_rounded,
+        holds: information(&message.holds)?,
+        min_cell: message.min_cell,
+        next_update: field::one_line(message.next_update, "dataset.next_update", NAME_CHARS)?,
+        terms: Bilingual {
+            ja: field::comment(message.terms_ja, "dataset.terms_ja")?,
+            en: field::comment(message.terms_en, "dataset.terms_en")?,
+        },
         licence: field::comment(message.licence, "dataset.licence")?,
         profile_toml: field::bounded(request.profile_toml, "profile_toml", PROFILE_BYTES)?,
         manifest_sha256,
         registered_at: now,
     })
+}
+
+/// The kind of information; unset means pseudonymised, which allows less.
+fn information(name: &str) -> Result<InformationKind, Invalid> {
+    if name.is_empty() {
+        return Ok(InformationKind::default());
+    }
+    let message = "must be pseudonymised_info or anonymised_info";
+    InformationKind::named(name)
+        .ok_or_else(|| invalid("UNKNOWN_VALUE", "dataset.holds", message.to_owned()))
 }
 
 /// Ids of datasets and their versions become parts of paths.
@@ -66,7 +83,13 @@ fn table(table: v1::DatasetTable, field: &str) -> Result<DatasetTable, Invalid> 
         description: bilingual(table.description_ja, table.description_en, field)?,
         columns: field::list(table.columns, &format!("{field}.columns"), COLUMNS, column)?,
         rows_rounded: table.rows_rounded,
+        coverage: field::list(table.coverage, &format!("{field}.coverage"), LIST, coverage)?,
     })
+}
+
+fn coverage(coverage: v1::Coverage, _: &str) -> Result<Coverage, Invalid> {
+    let v1::Coverage { year, patients_rounded, rows_rounded } = coverage;
+    Ok(Coverage { year, patients: patients_rounded, rows: rows_rounded })
 }
 
 fn column(column: v1::DatasetColumn, field: &str) -> Result<DatasetColumn, Invalid> {
@@ -79,6 +102,12 @@ fn column(column: v1::DatasetColumn, field: &str) -> Result<DatasetColumn, Inval
         kind: column.kind,
         unit: field::one_line(column.unit, &format!("{field}.unit"), NAME_CHARS)?,
         nullable: column.nullable,
+        missing_percent: column.missing_percent.min(100),
+        code_system: field::one_line(
+            column.code_system,
+            &format!("{field}.code_system"),
+            NAME_CHARS,
+        )?,
         description: bilingual(column.description_ja, column.description_en, field)?,
     })
 }
@@ -92,8 +121,15 @@ impl Shown for Dataset {
             kind: column.kind,
             unit: column.unit,
             nullable: column.nullable,
+            missing_percent: column.missing_percent,
+            code_system: column.code_system,
             description_ja: column.description.ja,
             description_en: column.description.en,
+        };
+        let year = |coverage: Coverage| v1::Coverage {
+            year: coverage.year,
+            patients_rounded: coverage.patients,
+            rows_rounded: coverage.rows,
         };
         let table = |table: DatasetTable| v1::DatasetTable {
             name: table.name,
@@ -101,6 +137,7 @@ impl Shown for Dataset {
             description_en: table.description.en,
             columns: table.columns.into_iter().map(column).collect(),
             rows_rounded: table.rows_rounded,
+            coverage: table.coverage.into_iter().map(year).collect(),
         };
         v1::Dataset {
             dataset_id: self.dataset_id,
@@ -112,6 +149,11 @@ impl Shown for Dataset {
             tables: self.tables.into_iter().map(table).collect(),
             patients_rounded: self.patients_rounded,
             licence: self.licence,
+            holds: self.holds.name().to_owned(),
+            min_cell: self.min_cell,
+            next_update: self.next_update,
+            terms_ja: self.terms.ja,
+            terms_en: self.terms.en,
             registered_at: Some(stamp(self.registered_at)),
         }
     }
@@ -132,6 +174,11 @@ mod tests {
             name: "lung".to_owned(),
             columns: vec![column],
             rows_rounded: 230,
+            coverage: vec![v1::Coverage {
+                year: 2024,
+                patients_rounded: Some(200),
+                rows_rounded: None,
+            }],
             ..Default::default()
         };
         v1::RegisterDatasetRequest {
@@ -142,6 +189,10 @@ mod tests {
                 title_en: "Lung cancer".to_owned(),
                 tables: vec![table],
                 patients_rounded: 230,
+                holds: "anonymised_info".to_owned(),
+                min_cell: 10,
+                next_update: "2027-04-01".to_owned(),
+                terms_en: "Research only".to_owned(),
                 ..Default::default()
             }),
             profile_toml: "id = 'lung'".to_owned(),
@@ -170,6 +221,7 @@ mod tests {
         assert_eq!(change(|d| d.version = ".hidden".to_owned()), "MALFORMED_ID");
         assert_eq!(change(|d| d.dataset_id = "x".repeat(65)), "MALFORMED_ID");
         assert_eq!(change(|d| d.tables[0].columns[0].kind = "text".to_owned()), "UNKNOWN_VALUE");
+        assert_eq!(change(|d| d.holds = "raw".to_owned()), "UNKNOWN_VALUE");
         assert_eq!(change(|d| d.title_ja = String::new()), "REQUIRED");
         let hash = v1::RegisterDatasetRequest { manifest_sha256: vec![1], ..request() };
         assert_eq!(dataset(hash, Timestamp::from_millis(0)).unwrap_err().code, "MALFORMED_HASH");

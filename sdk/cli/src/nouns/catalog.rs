@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use sekisho_proto::v1::{
-    Dataset, GetDatasetRequest, GetDatasetResponse, ListDatasetsRequest,
-    catalogue_service_client::CatalogueServiceClient,
+    Coverage, Dataset, DatasetColumn, DatasetTable, GetDatasetRequest, GetDatasetResponse,
+    ListDatasetsRequest, catalogue_service_client::CatalogueServiceClient,
 };
 
 use crate::{
@@ -124,7 +124,11 @@ async fn list(desk: &Desk) -> Result<(), CliError> {
 }
 
 fn title(dataset: &Dataset) -> String {
-    match (dataset.title_en.as_str(), dataset.title_ja.as_str()) {
+    both(&dataset.title_en, &dataset.title_ja)
+}
+
+fn both(english: &str, japanese: &str) -> String {
+    match (english, japanese) {
         (english, "") => english.to_owned(),
         ("", japanese) => japanese.to_owned(),
         (english, japanese) => format!("{english} ({japanese})"),
@@ -139,18 +143,25 @@ pub(crate) fn describe(dataset: &Dataset) -> String {
         ("about", dataset.description_en.clone()),
         ("", dataset.description_ja.clone()),
         ("patients", format!("about {}", dataset.patients_rounded)),
+        ("holds", dataset.holds.clone()),
         ("licence", dataset.licence.clone()),
+        ("terms", both(&dataset.terms_en, &dataset.terms_ja)),
+        ("next version", or_unknown(&dataset.next_update)),
         ("registered", instant(dataset.registered_at.as_ref())),
     ]);
     for part in &dataset.tables {
-        let mut rows = table(&["column", "kind", "unit", "nulls", "meaning"], &[]);
+        let mut rows = table(&["column", "kind", "unit", "missing", "meaning"], &[3]);
         for column in &part.columns {
             rows.add_row([
                 column.name.clone(),
                 column.kind.clone(),
                 column.unit.clone(),
-                if column.nullable { "yes" } else { "no" }.to_owned(),
-                column.description_en.clone(),
+                if column.nullable {
+                    format!("{} %", column.missing_percent)
+                } else {
+                    String::new()
+                },
+                meaning(column),
             ]);
         }
         text.push_str(&format!(
@@ -160,6 +171,36 @@ pub(crate) fn describe(dataset: &Dataset) -> String {
             part.rows_rounded,
             rows.trim_fmt()
         ));
+        if !part.coverage.is_empty() {
+            text.push_str(&format!("\n{}", years(part, dataset.min_cell)));
+        }
     }
     text
+}
+
+/// One line of years; where a number is withheld, why.
+fn years(part: &DatasetTable, min_cell: u32) -> String {
+    let year = |coverage: &Coverage| match coverage.patients_rounded {
+        Some(patients) => format!("{} {patients}", coverage.year),
+        None => format!("{} *", coverage.year),
+    };
+    let shown: Vec<String> = part.coverage.iter().map(year).collect();
+    let withheld = part.coverage.iter().any(|coverage| coverage.patients_rounded.is_none());
+    let why = if withheld {
+        format!("  (* fewer than {min_cell}, or would give such a number away)")
+    } else {
+        String::new()
+    };
+    format!("patients by year, about: {}{why}", shown.join(" · "))
+}
+
+fn meaning(column: &DatasetColumn) -> String {
+    match column.code_system.as_str() {
+        "" => column.description_en.clone(),
+        system => format!("{} [{system}]", column.description_en),
+    }
+}
+
+fn or_unknown(text: &str) -> String {
+    if text.is_empty() { "not announced".to_owned() } else { text.to_owned() }
 }

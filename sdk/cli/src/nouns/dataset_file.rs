@@ -3,7 +3,7 @@
 use std::{fs, path::Path};
 
 use sekisho_dataset::{CatalogueColumn, CatalogueEntry, CatalogueTable};
-use sekisho_proto::v1::{Dataset, DatasetColumn, DatasetTable, RegisterDatasetRequest};
+use sekisho_proto::v1::{Coverage, Dataset, DatasetColumn, DatasetTable, RegisterDatasetRequest};
 
 use crate::error::CliError;
 
@@ -18,6 +18,7 @@ pub(crate) fn read(path: &Path) -> Result<RegisterDatasetRequest, CliError> {
         serde_json::from_str(&text).map_err(|error| malformed(error.to_string()))?;
     let manifest_sha256 = hex::decode(&entry.manifest_sha256)
         .map_err(|_| malformed("manifest_sha256 is not hexadecimal".to_owned()))?;
+    let terms = entry.terms.unwrap_or_default();
     Ok(RegisterDatasetRequest {
         manifest_sha256,
         profile_toml: entry.profile_toml,
@@ -31,6 +32,11 @@ pub(crate) fn read(path: &Path) -> Result<RegisterDatasetRequest, CliError> {
             tables: entry.tables.into_iter().map(table).collect(),
             patients_rounded: entry.patients,
             licence: entry.licence,
+            holds: entry.holds.name().to_owned(),
+            min_cell: entry.min_cell,
+            next_update: entry.next_update.unwrap_or_default(),
+            terms_ja: terms.ja,
+            terms_en: terms.en,
             registered_at: None,
         }),
     })
@@ -43,6 +49,15 @@ fn table(table: CatalogueTable) -> DatasetTable {
         description_en: table.description.en,
         columns: table.columns.into_iter().map(column).collect(),
         rows_rounded: table.rows,
+        coverage: table.coverage.into_iter().map(coverage).collect(),
+    }
+}
+
+fn coverage(coverage: sekisho_dataset::Coverage) -> Coverage {
+    Coverage {
+        year: coverage.year.into(),
+        patients_rounded: coverage.patients,
+        rows_rounded: coverage.rows,
     }
 }
 
@@ -52,6 +67,8 @@ fn column(column: CatalogueColumn) -> DatasetColumn {
         kind: column.kind.name().to_owned(),
         unit: column.unit.unwrap_or_default(),
         nullable: column.nullable,
+        missing_percent: column.missing_percent.into(),
+        code_system: column.code_system.unwrap_or_default(),
         description_ja: column.description.ja,
         description_en: column.description.en,
     }
