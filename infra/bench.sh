@@ -2,7 +2,7 @@
 # Builds everything optimised and measures the figures of docs/performance.md; what it
 # prints is kept in build/figures.txt.
 #   infra/bench.sh                 all
-#   infra/bench.sh cohort calls    only these: cohort patients overhead calls
+#   infra/bench.sh cohort calls    only these: cohort patients data overhead calls
 #   infra/bench.sh --quick         less of everything, to see that it works
 set -euo pipefail
 # shellcheck source=infra/env.sh

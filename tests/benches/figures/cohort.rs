@@ -60,7 +60,7 @@ fn start(extent: Extent) -> anyhow::Result<f64> {
 }
 
 /// How sealed files are written, encryption aside.
-fn as_sealed() -> anyhow::Result<WriterProperties> {
+pub(crate) fn as_sealed() -> anyhow::Result<WriterProperties> {
     Ok(WriterProperties::builder()
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(1)?))
         .set_statistics_enabled(EnabledStatistics::None)

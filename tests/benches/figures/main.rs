@@ -1,5 +1,5 @@
 //! Measures what docs/performance.md tells: `make bench`, or one of them by name,
-//! `cargo bench --workspace --bench figures -- cohort` (or `patients`, `overhead`, `calls`).
+//! `cargo bench --workspace --bench figures -- cohort` (or `patients`, `data`, `overhead`, `calls`).
 //! `--quick` takes less of everything, to see that it works; its figures mean nothing.
 //!
 //! Start at `report.rs` (how two things are held against each other), then one file for
@@ -11,6 +11,7 @@
 mod calls;
 mod client;
 mod cohort;
+mod data;
 mod desk;
 mod echo;
 mod native;
@@ -34,6 +35,8 @@ pub(crate) struct Extent {
     pub(crate) cohort: u64,
     /// Patients of the per-patient figure; 30 rows each.
     pub(crate) patients: u64,
+    /// Rows of the larger of the two ingests; the smaller has a tenth.
+    pub(crate) ingest: u64,
     /// Turns of each pair.
     pub(crate) rounds: usize,
     /// Runs through the gateway.
@@ -42,11 +45,18 @@ pub(crate) struct Extent {
     pub(crate) call_seconds: u64,
 }
 
-const FULL: Extent =
-    Extent { cohort: 400_000, patients: 100_000, rounds: 7, runs: 40, call_seconds: 5 };
-const QUICK: Extent = Extent { cohort: 4_000, patients: 500, rounds: 2, runs: 3, call_seconds: 1 };
+const FULL: Extent = Extent {
+    cohort: 400_000,
+    patients: 100_000,
+    ingest: 10_000_000,
+    rounds: 7,
+    runs: 40,
+    call_seconds: 5,
+};
+const QUICK: Extent =
+    Extent { cohort: 4_000, patients: 500, ingest: 20_000, rounds: 2, runs: 3, call_seconds: 1 };
 
-const NAMES: [&str; 4] = ["cohort", "patients", "overhead", "calls"];
+const NAMES: [&str; 5] = ["cohort", "patients", "data", "overhead", "calls"];
 
 fn main() -> anyhow::Result<()> {
     // Cargo adds `--bench` to what the user gives.
@@ -66,6 +76,9 @@ fn main() -> anyhow::Result<()> {
     }
     if chosen("patients") {
         figures.extend(patients::measure(extent)?);
+    }
+    if chosen("data") {
+        figures.extend(data::measure(extent)?);
     }
     if chosen("overhead") || chosen("calls") {
         figures.extend(at_the_gateway(extent, chosen("overhead"), chosen("calls"))?);

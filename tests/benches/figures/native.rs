@@ -81,6 +81,15 @@ pub(crate) fn means(file: &Path) -> anyhow::Result<(u64, f64)> {
     Ok((patients, total))
 }
 
+/// Rows of these columns, decoded and dropped.
+pub(crate) fn scan(file: &Path, columns: &[&str]) -> anyhow::Result<u64> {
+    let mut rows = 0;
+    for batch in open(file, columns)? {
+        rows += batch?.num_rows() as u64;
+    }
+    Ok(rows)
+}
+
 fn open(
     file: &Path,
     columns: &[&str],

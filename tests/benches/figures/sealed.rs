@@ -14,6 +14,7 @@ use sekisho_dataset::{
 use sekisho_vault::{MemoryVault, SigningIdentity, VerifyingIdentity};
 use tempfile::TempDir;
 
+use crate::report::seconds;
 use crate::scale::{self, COLUMNS, Rows, TABLE};
 
 /// Patients of one batch pushed into the writer.
@@ -29,6 +30,10 @@ pub(crate) struct Sealed {
     pub(crate) rows: u64,
     /// Patients in it; somebody without a row is in no table.
     pub(crate) patients: u64,
+    /// Seconds it took to sort, encrypt and write what had been pushed.
+    pub(crate) seconds: f64,
+    /// Bytes of its Parquet files.
+    pub(crate) bytes: u64,
 }
 
 impl Sealed {
@@ -47,15 +52,18 @@ impl Sealed {
             sealed_at: jiff::Timestamp::now().to_string(),
             tool: "figures".to_owned(),
             method: "synthetic".to_owned(),
-            sources: Vec::new(),
+            ..Provenance::default()
         };
-        let sealed = writer.finish(provenance, &vault, &identity, &mut |_, _| {})?;
+        let (seconds, sealed) =
+            seconds(|| Ok(writer.finish(provenance, &vault, &identity, &mut |_, _| {})?))?;
         let version = SealedVersion::open(&sealed.folder, &identity.verifying())?;
         let keys = version.unwrap_granted(&vault, &Grant::of(&[(TABLE, &COLUMNS)]))?;
         let table = version.manifest().table(TABLE).context("the table")?;
         Ok(Self {
             rows: table.rows,
             patients: table.patients,
+            seconds,
+            bytes: table.files.iter().map(|file| file.file.bytes).sum(),
             folder: sealed.folder,
             keys,
             signer: identity.verifying(),
@@ -73,6 +81,17 @@ impl Sealed {
 
     pub(crate) fn signer(&self) -> &VerifyingIdentity {
         &self.signer
+    }
+
+    /// Reads these columns of every row; gives the rows read.
+    pub(crate) fn scan(&self, columns: &[&str]) -> anyhow::Result<u64> {
+        let version = SealedVersion::open(&self.folder, &self.signer)?;
+        let table = version.open_table(&self.keys, TABLE, FileCheck::Size)?;
+        let mut rows = 0;
+        for batch in read_table(&table, columns)? {
+            rows += batch.num_rows() as u64;
+        }
+        Ok(rows)
     }
 
     /// Writes the same rows in the same order into one plain file.

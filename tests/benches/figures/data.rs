@@ -1,0 +1,185 @@
+//! Data at rest: ingest through the real program, sealing and scanning against plain Parquet,
+//! and the key vault.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context as _, ensure};
+use arrow::csv::WriterBuilder;
+use sekisho_dataset::{Profile, source_schema};
+use sekisho_vault::{Context, FileVault, Key, KeyVault as _};
+
+use crate::Extent;
+use crate::cohort::as_sealed;
+use crate::native;
+use crate::report::{Figure, Turns, note, seconds};
+use crate::scale::{self, COLUMNS, Rows, TABLE};
+use crate::sealed::Sealed;
+
+/// Rows of one patient in the ingested files.
+const ROWS_EACH: u64 = 100;
+/// Patients of one batch written to the source.
+const STEP: u64 = 1_000;
+
+pub(crate) fn measure(extent: Extent) -> anyhow::Result<Vec<Figure>> {
+    let mut figures = ingest(extent)?;
+    figures.extend(at_rest(extent)?);
+    figures.push(vault()?);
+    Ok(figures)
+}
+
+/// The program in its own process, over a tenth and over all of the rows: memory must not
+/// follow the rows.
+fn ingest(extent: Extent) -> anyhow::Result<Vec<Figure>> {
+    let few = ingested(extent.ingest / 10)?;
+    let many = ingested(extent.ingest)?;
+    let shown = |took: &Ingested| {
+        let speed = took.rows as f64 / took.seconds / 1e3;
+        format!("{} M rows: {speed:.0} k rows/s, {} MiB", took.rows as f64 / 1e6, took.peak_mib)
+    };
+    Ok(vec![Figure {
+        what: "ingest of CSV, peak memory of ten times the rows and patients".to_owned(),
+        ours: shown(&many),
+        against: shown(&few),
+        ratio: Some(many.peak_mib as f64 / few.peak_mib.max(1) as f64),
+        wanted: "memory of patients, not of rows",
+    }])
+}
+
+struct Ingested {
+    rows: u64,
+    seconds: f64,
+    peak_mib: u64,
+}
+
+fn ingested(rows: u64) -> anyhow::Result<Ingested> {
+    let site = tempfile::Builder::new().prefix("sekisho-figures-").tempdir()?;
+    let at = |name: &str| site.path().join(name);
+    fs::write(at("profile.toml"), scale::PROFILE)?;
+    source(&at("visits.csv"), rows / ROWS_EACH)?;
+    let folders = |command: &mut Command| {
+        command.arg("--zone").arg(at("identified")).arg("--vault").arg(at("vault"));
+    };
+    let mut init = ingest_command(&["init"])?;
+    folders(&mut init);
+    ensure!(init.status()?.success(), "init");
+    let table = format!("{TABLE}={}", at("visits.csv").display());
+    let mut seal = ingest_command(&["csv", "--table", &table, "--profile"])?;
+    seal.arg(at("profile.toml")).arg("--out").arg(at("datasets"));
+    folders(&mut seal);
+    let (seconds, peak_mib) = seconds(|| peak(&mut seal))?;
+    note(&format!("ingest of {rows} rows: {seconds:.2} s, {peak_mib} MiB at most"));
+    Ok(Ingested { rows, seconds, peak_mib })
+}
+
+fn ingest_command(words: &[&str]) -> anyhow::Result<Command> {
+    // Benches lie beside the programs, one folder down.
+    let own = std::env::current_exe()?;
+    let folder = own.parent().and_then(Path::parent).context("the folder of programs")?;
+    let mut command = Command::new(folder.join("sekisho-ingest"));
+    command.arg("--json").args(words).stdout(Stdio::null());
+    Ok(command)
+}
+
+fn source(file: &Path, patients: u64) -> anyhow::Result<()> {
+    let profile = Profile::parse(scale::PROFILE)?;
+    let schema = source_schema(profile.table(TABLE).context("the table")?);
+    let mut writer = WriterBuilder::new().with_header(true).build(File::create(file)?);
+    for start in (0..patients).step_by(STEP as usize) {
+        let part = start..patients.min(start + STEP);
+        writer.write(&scale::visits(schema.clone(), part, Rows::Exactly(ROWS_EACH))?)?;
+    }
+    Ok(())
+}
+
+/// Runs a program to its end; gives the most memory it was seen to have resident, in MiB.
+fn peak(command: &mut Command) -> anyhow::Result<u64> {
+    let mut child = command.spawn()?;
+    let status = format!("/proc/{}/status", child.id());
+    let mut peak = 0;
+    let ended = loop {
+        if let Some(ended) = child.try_wait()? {
+            break ended;
+        }
+        let said = fs::read_to_string(&status).unwrap_or_default();
+        let line = said.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+        peak = peak.max(kib.unwrap_or(0));
+        std::thread::sleep(Duration::from_millis(5));
+    };
+    ensure!(ended.success(), "the program failed: {ended}");
+    Ok(peak / 1024)
+}
+
+/// Sealed against the same rows, layout and compression without encryption.
+fn at_rest(extent: Extent) -> anyhow::Result<Vec<Figure>> {
+    let sealed = Sealed::make(extent.cohort, Rows::Varying)?;
+    let (write, plain) = seconds(|| sealed.plain("plain.parquet", as_sealed()?))?;
+    let all: Vec<&str> = std::iter::once("patient").chain(COLUMNS).collect();
+    let timed = |columns: &[&str]| Ok(seconds(|| sealed.scan(columns))?.0);
+    ensure!(sealed.scan(&all)? == native::scan(&plain, &all)?, "both sides read as many rows");
+    let scan = Turns::take(
+        "scan, all columns",
+        extent.rounds,
+        || timed(&all),
+        || Ok(seconds(|| native::scan(&plain, &all))?.0),
+    )?;
+    let two = ["patient", "site"];
+    let view = Turns::take("scan, 2 of 5 columns", extent.rounds, || timed(&two), || timed(&all))?;
+    let millis = |seconds: f64| format!("{:.0} ms", seconds * 1e3);
+    let mib = |bytes: u64| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20));
+    let plain_bytes = fs::metadata(&plain)?.len();
+    Ok(vec![
+        Figure {
+            what: "open and scan sealed, against the same file unencrypted".to_owned(),
+            ours: millis(scan.ours()),
+            against: millis(scan.other()),
+            ratio: Some(scan.ratio()),
+            wanted: "at most 1.15",
+        },
+        Figure {
+            what: "view of 2 of 5 columns, against all columns".to_owned(),
+            ours: millis(view.ours()),
+            against: millis(view.other()),
+            ratio: Some(view.ratio()),
+            wanted: "",
+        },
+        Figure {
+            what: format!("size of {} rows sealed, against unencrypted", sealed.rows),
+            ours: mib(sealed.bytes),
+            against: mib(plain_bytes),
+            ratio: Some(sealed.bytes as f64 / plain_bytes as f64),
+            wanted: "",
+        },
+        Figure {
+            what: "sorting, sealing and flushing them, against reading and writing plain"
+                .to_owned(),
+            ours: millis(sealed.seconds),
+            against: millis(write),
+            ratio: Some(sealed.seconds / write),
+            wanted: "",
+        },
+    ])
+}
+
+fn vault() -> anyhow::Result<Figure> {
+    const KEYS: u32 = 20_000;
+    let dir = tempfile::tempdir()?;
+    let vault = FileVault::create(&dir.path().join("vault"))?;
+    let (key, context) = (Key::generate()?, Context::new("figures"));
+    let wrapped = vault.wrap(&context, &key)?;
+    let each = |work: &dyn Fn() -> anyhow::Result<()>| -> anyhow::Result<f64> {
+        Ok(seconds(|| (0..KEYS).try_for_each(|_| work()))?.0 / f64::from(KEYS))
+    };
+    let wrap = each(&|| Ok(drop(vault.wrap(&context, &key)?)))?;
+    let unwrap = each(&|| Ok(drop(vault.unwrap(&context, &wrapped)?)))?;
+    Ok(Figure {
+        what: "file key vault: wrapping, against unwrapping".to_owned(),
+        ours: format!("{:.0} k/s", 1e-3 / wrap),
+        against: format!("{:.0} k/s", 1e-3 / unwrap),
+        ratio: Some(wrap / unwrap),
+        wanted: "",
+    })
+}
