@@ -45,6 +45,8 @@ actions! {
     BeginStepUp on Site;
     /// Read the catalogue.
     BrowseCatalogue on Site;
+    /// Ask how many persons a published dataset has (CT-2).
+    CountPatients on Site;
     /// List one's projects.
     ListProjects on Site;
     /// List the requests that wait for output reviewers.

@@ -88,6 +88,8 @@ pub enum Who {
     Person(Box<ActiveSession>),
     /// A worker, by its certificate.
     Worker(WorkerId),
+    /// Anybody without a certificate, who may look at what is public.
+    Visitor,
 }
 
 /// One authenticated call.
@@ -113,6 +115,7 @@ impl Caller {
                 session_id: session.record.session_id,
             },
             Who::Worker(worker_id) => Actor::Worker { worker_id: *worker_id },
+            Who::Visitor => Actor::Anonymous { peer: Some(self.peer) },
         }
     }
 
@@ -121,7 +124,7 @@ impl Caller {
     pub fn session(&self) -> Option<&ActiveSession> {
         match &self.who {
             Who::Person(session) => Some(session),
-            Who::Worker(_) => None,
+            Who::Worker(_) | Who::Visitor => None,
         }
     }
 

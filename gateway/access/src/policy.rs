@@ -184,6 +184,7 @@ fn principal(caller: &Caller) -> Result<Entity, PolicyError> {
             attributes.text("worker_id", worker_id);
             uid("Worker", &worker_id.to_string())?
         }
+        Who::Visitor => uid("Visitor", "anybody")?,
     };
     build(uid, attributes)
 }

@@ -97,6 +97,12 @@ const CHECKS: &[Check] = &[
         clause: "bring_in",
         codes: &["import_not_allowed"],
     },
+    Check {
+        name: "question_budget",
+        rule: "CT-2",
+        clause: "quick_db",
+        codes: &["QUESTION_BUDGET"],
+    },
     Check { name: "run_rate", rule: "SV-4", clause: "anomaly_control", codes: &["RUN_RATE"] },
 ];
 

@@ -11,6 +11,7 @@ pub mod admission;
 pub mod alerts;
 pub mod audit;
 mod background;
+mod budget;
 mod bundle;
 pub mod catalogue;
 pub mod error;
@@ -67,6 +68,7 @@ pub struct Inner {
     pub(crate) run_changes: broadcast::Sender<RunId>,
     pub(crate) raised: broadcast::Sender<Alert>,
     pub(crate) queued: Notify,
+    pub(crate) questions: budget::QuestionBudget,
 }
 
 impl std::ops::Deref for App {

@@ -141,6 +141,7 @@ impl App {
             run_changes: broadcast::channel(1024).0,
             raised: broadcast::channel(256).0,
             queued: Notify::new(),
+            questions: Default::default(),
         }));
         let mut watch = Watch::new(config.watch).map_err(|e| broken("watch")(&e))?;
         let back = i64::try_from(watch.replay_seconds()).unwrap_or(i64::MAX);

@@ -245,7 +245,7 @@ fn granted(project: &Project, manifest: &Manifest) -> Vec<v1::GrantedTable> {
 fn worker_of(caller: &Caller) -> Result<WorkerId, AppError> {
     match &caller.who {
         Who::Worker(worker_id) => Ok(*worker_id),
-        Who::Person(_) => Err(AppError::Unauthenticated { code: "NOT_A_WORKER" }),
+        Who::Person(_) | Who::Visitor => Err(AppError::Unauthenticated { code: "NOT_A_WORKER" }),
     }
 }
 

@@ -93,6 +93,46 @@ pub struct DatasetTable {
     /// What it holds of each year.
     #[serde(default)]
     pub coverage: Vec<Coverage>,
+    /// What the public may count.
+    #[serde(default)]
+    pub quick_counts: Option<QuickCounts>,
+}
+
+/// Persons by combinations of codes, rounded down to tens; combinations with few persons are
+/// left out (簡易データベース, CT-2). Every answer is a sum of these cells, so no question and
+/// no difference of answers can tell more than they do.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuickCounts {
+    /// Code columns, in the order of each cell's codes.
+    pub columns: Vec<String>,
+    /// The cells.
+    pub cells: Vec<QuickCell>,
+}
+
+/// One combination.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct QuickCell {
+    /// A code for each column; empty where the value is missing.
+    pub codes: Vec<String>,
+    /// Persons, rounded down to tens.
+    pub patients: u64,
+}
+
+impl QuickCounts {
+    /// Persons who have all of these codes; `None` when one of the columns cannot be asked
+    /// about.
+    #[must_use]
+    pub fn count(&self, chosen: &[(String, String)]) -> Option<u64> {
+        let place = |(column, code): &(String, String)| {
+            let place = self.columns.iter().position(|name| name == column)?;
+            Some((place, code.clone()))
+        };
+        let chosen: Vec<_> = chosen.iter().map(place).collect::<Option<_>>()?;
+        let fits = |cell: &&QuickCell| {
+            chosen.iter().all(|(place, code)| cell.codes.get(*place) == Some(code))
+        };
+        Some(self.cells.iter().filter(fits).map(|cell| cell.patients).sum())
+    }
 }
 
 /// What a table holds of one year; `None` where the minimum cell forbids a number.
@@ -125,4 +165,35 @@ pub struct DatasetColumn {
     pub code_system: String,
     /// Description.
     pub description: Bilingual,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn counts() -> QuickCounts {
+        let cell = |sex: &str, age: &str, patients| QuickCell {
+            codes: vec![sex.to_owned(), age.to_owned()],
+            patients,
+        };
+        QuickCounts {
+            columns: vec!["sex".to_owned(), "age".to_owned()],
+            cells: vec![cell("1", "40-49", 120), cell("1", "50-59", 80), cell("2", "40-49", 50)],
+        }
+    }
+
+    fn chosen(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(column, code)| ((*column).to_owned(), (*code).to_owned())).collect()
+    }
+
+    #[test]
+    fn ct_2_answers_are_sums_of_what_is_published_anyway() {
+        let counts = counts();
+        assert_eq!(counts.count(&[]), Some(250));
+        assert_eq!(counts.count(&chosen(&[("sex", "1")])), Some(200));
+        assert_eq!(counts.count(&chosen(&[("sex", "2"), ("age", "40-49")])), Some(50));
+        assert_eq!(counts.count(&chosen(&[("sex", "2"), ("age", "50-59")])), Some(0));
+        assert_eq!(counts.count(&chosen(&[("sex", "1"), ("sex", "2")])), Some(0));
+        assert_eq!(counts.count(&chosen(&[("town", "1")])), None);
+    }
 }

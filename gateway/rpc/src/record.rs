@@ -28,7 +28,11 @@ use tonic::Status;
 use tower::{Layer, Service};
 use tracing::Instrument;
 
-use crate::{Gate, Peer, public::is_public, status::status};
+use crate::{
+    Gate, Peer,
+    public::{is_open, is_public},
+    status::status,
+};
 use body::RecordedBody;
 use call::OpenCall;
 use meter::CallMeter;
@@ -144,7 +148,7 @@ where
     }
 }
 
-/// The caller; nobody for a public method. Nothing else gets past.
+/// The caller; nobody for a public method, a visitor for an open one. Nothing else gets past.
 async fn admit<G: Gate>(
     gate: &G,
     peer: Option<&Peer>,
@@ -155,6 +159,10 @@ async fn admit<G: Gate>(
         return Ok(None);
     }
     match peer {
+        Some(peer) if peer.identity.is_none() && is_open(method) => {
+            let (peer, at) = (peer.address, gate.now());
+            Ok(Some(Caller { who: Who::Visitor, peer, request_id, at }))
+        }
         Some(peer) => gate.admit(peer, request_id).await.map(Some),
         None => Err(AppError::Internal("the connection came without a peer".to_owned())),
     }

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Coverage, Information, Kind, Manifest, ManifestTable, Profile, Text};
+use crate::{Coverage, Information, Kind, Manifest, ManifestTable, Profile, QuickCounts, Text};
 
 /// What users may see of a version before any run: names, meanings and rounded sizes. Made
 /// from the manifest and the profile alone, so it holds no value from the data.
@@ -52,6 +52,9 @@ pub struct CatalogueTable {
     /// How many it holds of each year.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub coverage: Vec<Coverage>,
+    /// What the public may count.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quick_counts: Option<QuickCounts>,
     /// The columns, the patient column first.
     pub columns: Vec<CatalogueColumn>,
 }
@@ -90,6 +93,7 @@ impl CatalogueEntry {
                 description: table.description.clone(),
                 rows: rounded(sealed.map_or(0, |sealed| sealed.rows)),
                 coverage: sealed.map(|sealed| sealed.coverage.clone()).unwrap_or_default(),
+                quick_counts: sealed.and_then(|sealed| sealed.quick_counts.clone()),
                 columns: table.columns.iter().map(|spec| column(spec, sealed)).collect(),
             }
         });

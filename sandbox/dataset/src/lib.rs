@@ -50,7 +50,7 @@ pub use error::DatasetError;
 pub use grant::{Grant, GrantedKeys};
 pub use manifest::{
     Coverage, DictionaryEntry, FileEntry, Manifest, ManifestColumn, ManifestTable, ProcessingNote,
-    Provenance, SourceNote, TableFile, UniquenessNote,
+    Provenance, QuickCell, QuickCounts, SourceNote, TableFile, UniquenessNote,
 };
 pub use profile::{
     AddressLevel, ColumnSpec, Draw, DummySpec, Information, Kind, MAX_CODE_BYTES, Precision,

@@ -48,6 +48,9 @@ pub struct ManifestTable {
     /// How many it holds of each year, in the form that may be shown.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub coverage: Vec<Coverage>,
+    /// What the public may count, in the form that may be shown.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quick_counts: Option<QuickCounts>,
     /// One file per bucket, in order.
     pub files: Vec<TableFile>,
     /// One dictionary per code column.
@@ -70,6 +73,28 @@ pub struct ManifestColumn {
     /// Share of rows without a value, in percent, in the form that may be shown.
     #[serde(default)]
     pub missing_percent: u8,
+}
+
+/// Persons by combinations of codes (CT-2). Combinations with fewer persons than the minimum
+/// cell are left out like those that nobody has, the others rounded down to tens: whatever is
+/// added or subtracted, nothing comes out that is not in here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QuickCounts {
+    /// The columns, in the order of each cell's codes.
+    pub columns: Vec<String>,
+    /// The cells that may be shown, in the order of their codes.
+    pub cells: Vec<QuickCell>,
+}
+
+/// One combination of codes.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct QuickCell {
+    /// A code for each column; empty where the value is missing.
+    pub codes: Vec<String>,
+    /// Persons, rounded down to tens.
+    pub patients: u64,
 }
 
 /// What a table holds of one year. Rounded down to two leading digits; `None` where fewer

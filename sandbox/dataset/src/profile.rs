@@ -143,6 +143,9 @@ pub struct TableSpec {
     pub fields: Vec<String>,
     /// The date column that says when a row happened, for the years the catalogue shows.
     pub period: Option<String>,
+    /// Code columns that the public may count persons by (CT-2); only with
+    /// `one_row_a_person`.
+    pub quick_counts: Vec<String>,
     /// FHIR R4 resource type it is made from, such as `Condition`.
     pub fhir: Option<String>,
     /// Smallest and largest number of dummy rows for one patient.

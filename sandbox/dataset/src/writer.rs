@@ -10,6 +10,7 @@ mod facts;
 mod files;
 mod folder;
 mod merge;
+mod quick;
 mod run;
 mod sorted;
 

@@ -48,6 +48,16 @@ impl Desk {
         self.connect(Some(&session)).await
     }
 
+    /// Connects with the session's certificate when there is one, else without: enough for
+    /// what is public.
+    ///
+    /// # Errors
+    /// Fails when the profile is incomplete or the gateway unreachable.
+    pub(crate) async fn connect_either(&self) -> Result<Channel, CliError> {
+        let session = self.profile.session(jiff::Timestamp::now()).ok();
+        self.connect(session.as_ref()).await
+    }
+
     async fn connect(&self, session: Option<&StoredSession>) -> Result<Channel, CliError> {
         let gateway = self.profile.config()?.gateway;
         let tls = tls_config(&self.profile.ca_pem()?, session)?;

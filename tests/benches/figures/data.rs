@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use arrow::csv::WriterBuilder;
 use sekisho_dataset::{Profile, source_schema};
-use sekisho_vault::{Context, FileVault, Key, KeyVault as _};
+use sekisho_vault::{Context, FileVault, Key, KeyVault as _, VaultError};
 
 use crate::Extent;
 use crate::cohort::as_sealed;
@@ -170,11 +170,8 @@ fn vault() -> anyhow::Result<Figure> {
     let vault = FileVault::create(&dir.path().join("vault"))?;
     let (key, context) = (Key::generate()?, Context::new("figures"));
     let wrapped = vault.wrap(&context, &key)?;
-    let each = |work: &dyn Fn() -> anyhow::Result<()>| -> anyhow::Result<f64> {
-        Ok(seconds(|| (0..KEYS).try_for_each(|_| work()))?.0 / f64::from(KEYS))
-    };
-    let wrap = each(&|| Ok(drop(vault.wrap(&context, &key)?)))?;
-    let unwrap = each(&|| Ok(drop(vault.unwrap(&context, &wrapped)?)))?;
+    let wrap = each(KEYS, || vault.wrap(&context, &key).map(drop))?;
+    let unwrap = each(KEYS, || vault.unwrap(&context, &wrapped).map(drop))?;
     Ok(Figure {
         what: "file key vault: wrapping, against unwrapping".to_owned(),
         ours: format!("{:.0} k/s", 1e-3 / wrap),
@@ -182,4 +179,10 @@ fn vault() -> anyhow::Result<Figure> {
         ratio: Some(wrap / unwrap),
         wanted: "",
     })
+}
+
+/// Seconds of one of so many operations.
+fn each(times: u32, work: impl Fn() -> Result<(), VaultError>) -> anyhow::Result<f64> {
+    let (seconds, ()) = seconds(|| Ok((0..times).try_for_each(|_| work())?))?;
+    Ok(seconds / f64::from(times))
 }

@@ -1,8 +1,11 @@
 //! Dataset versions.
 
+use sekisho_app::catalogue::PatientCount;
 use sekisho_domain::{
     Dataset, Timestamp,
-    dataset::{Bilingual, Coverage, DatasetColumn, DatasetTable, InformationKind},
+    dataset::{
+        Bilingual, Coverage, DatasetColumn, DatasetTable, InformationKind, QuickCell, QuickCounts,
+    },
 };
 use sekisho_proto::v1;
 
@@ -84,7 +87,30 @@ fn table(table: v1::DatasetTable, field: &str) -> Result<DatasetTable, Invalid> 
         columns: field::list(table.columns, &format!("{field}.columns"), COLUMNS, column)?,
         rows_rounded: table.rows_rounded,
         coverage: field::list(table.coverage, &format!("{field}.coverage"), LIST, coverage)?,
+        quick_counts: table
+            .quick_counts
+            .map(|counts| quick_counts(counts, &format!("{field}.quick_counts")))
+            .transpose()?,
     })
+}
+
+/// Most cells of one table.
+const QUICK_CELLS: usize = 10_000;
+
+fn quick_counts(counts: v1::QuickCounts, field: &str) -> Result<QuickCounts, Invalid> {
+    let columns = field::list(counts.columns, &format!("{field}.columns"), LIST, |name, field| {
+        field::name(name, field)
+    })?;
+    let cell = |cell: v1::QuickCell, field: &str| {
+        if cell.codes.len() != columns.len() {
+            return Err(invalid("WRONG_LENGTH", field, "needs a code for each column"));
+        }
+        let codes = cell.codes.into_iter();
+        let codes = codes.map(|code| field::one_line(code, field, NAME_CHARS));
+        Ok(QuickCell { codes: codes.collect::<Result<_, _>>()?, patients: cell.patients_rounded })
+    };
+    let cells = field::list(counts.cells, &format!("{field}.cells"), QUICK_CELLS, cell)?;
+    Ok(QuickCounts { columns, cells })
 }
 
 fn coverage(coverage: v1::Coverage, _: &str) -> Result<Coverage, Invalid> {
@@ -138,6 +164,10 @@ impl Shown for Dataset {
             columns: table.columns.into_iter().map(column).collect(),
             rows_rounded: table.rows_rounded,
             coverage: table.coverage.into_iter().map(year).collect(),
+            // Asked about one by one, under a budget.
+            quick_counts: table
+                .quick_counts
+                .map(|counts| v1::QuickCounts { columns: counts.columns, cells: Vec::new() }),
         };
         v1::Dataset {
             dataset_id: self.dataset_id,
@@ -155,6 +185,19 @@ impl Shown for Dataset {
             terms_ja: self.terms.ja,
             terms_en: self.terms.en,
             registered_at: Some(stamp(self.registered_at)),
+        }
+    }
+}
+
+impl Shown for PatientCount {
+    type Message = v1::CountPatientsResponse;
+
+    fn message(self) -> v1::CountPatientsResponse {
+        v1::CountPatientsResponse {
+            version: self.version,
+            patients_rounded: self.patients,
+            min_cell: self.min_cell,
+            questions_left: self.questions_left,
         }
     }
 }
@@ -179,6 +222,10 @@ mod tests {
                 patients_rounded: Some(200),
                 rows_rounded: None,
             }],
+            quick_counts: Some(v1::QuickCounts {
+                columns: vec!["sex".to_owned()],
+                cells: vec![v1::QuickCell { codes: vec!["1".to_owned()], patients_rounded: 130 }],
+            }),
             ..Default::default()
         };
         v1::RegisterDatasetRequest {
@@ -207,6 +254,8 @@ mod tests {
         assert_eq!(parsed.manifest_sha256, "07".repeat(32));
         let mut expected = request().dataset.unwrap();
         expected.registered_at = Some(stamp(now));
+        // Cells are asked about one by one.
+        expected.tables[0].quick_counts.as_mut().unwrap().cells.clear();
         assert_eq!(parsed.message(), expected);
     }
 
@@ -221,6 +270,10 @@ mod tests {
         assert_eq!(change(|d| d.version = ".hidden".to_owned()), "MALFORMED_ID");
         assert_eq!(change(|d| d.dataset_id = "x".repeat(65)), "MALFORMED_ID");
         assert_eq!(change(|d| d.tables[0].columns[0].kind = "text".to_owned()), "UNKNOWN_VALUE");
+        assert_eq!(
+            change(|d| d.tables[0].quick_counts.as_mut().unwrap().cells[0].codes.clear()),
+            "WRONG_LENGTH"
+        );
         assert_eq!(change(|d| d.holds = "raw".to_owned()), "UNKNOWN_VALUE");
         assert_eq!(change(|d| d.title_ja = String::new()), "REQUIRED");
         let hash = v1::RegisterDatasetRequest { manifest_sha256: vec![1], ..request() };

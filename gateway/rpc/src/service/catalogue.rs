@@ -5,9 +5,13 @@ use tonic::{Request, Response};
 
 use super::{Answer, Desk, status};
 use crate::{
-    convert::{name, optional_line, page, show, show_page},
+    convert::{list, name, one_line, optional_line, page, show, show_page},
+    limits::NAME_CHARS,
     record::admitted,
 };
+
+/// Most filters of one question.
+const FILTERS: usize = 8;
 
 pub(super) struct Service(pub(super) Desk);
 
@@ -36,5 +40,25 @@ impl CatalogueService for Service {
             app.dataset(&caller, &dataset_id, version.as_deref()).await.map_err(status)?;
         let profile_toml = dataset.as_ref().profile_toml.clone();
         Ok(Response::new(v1::GetDatasetResponse { dataset: Some(show(dataset)), profile_toml }))
+    }
+
+    async fn count_patients(
+        &self,
+        request: Request<v1::CountPatientsRequest>,
+    ) -> Answer<v1::CountPatientsResponse> {
+        let (caller, message) = admitted(request)?;
+        let dataset_id = name(message.dataset_id, "dataset_id")?;
+        let version = optional_line(message.version, "version")?;
+        let table = name(message.table, "table")?;
+        let filters = list(message.filters, "filters", FILTERS, |filter, field| {
+            let column = name(filter.column, &format!("{field}.column"))?;
+            Ok((column, one_line(filter.code, &format!("{field}.code"), NAME_CHARS)?))
+        })?;
+        let app = &self.0.app;
+        let found = app
+            .count_patients(&caller, &dataset_id, version.as_deref(), &table, &filters)
+            .await
+            .map_err(status)?;
+        Ok(Response::new(show(found)))
     }
 }

@@ -23,6 +23,7 @@ pub(super) fn table(reader: &TableReader<'_, '_>) -> TableSpec {
     let (record, fhir) = (reader.optional_text("record"), reader.optional_text("fhir"));
     let fields = reader.optional_texts("fields").unwrap_or_default();
     let period = reader.optional_text("period");
+    let quick_counts = reader.optional_texts("quick_counts").unwrap_or_default();
     reader.refuse_unknown();
     if columns.iter().any(|column| column.quasi_identifier) && !one_row_a_person {
         let reason = "quasi-identifiers are counted where there is one_row_a_person";
@@ -35,6 +36,7 @@ pub(super) fn table(reader: &TableReader<'_, '_>) -> TableSpec {
     if period.as_ref().is_some_and(|name| !dated(name)) {
         reader.bad("period", "wanted the name of a date column".to_owned());
     }
+    check_quick_counts(reader, &quick_counts, &columns, one_row_a_person);
     // First in the sealed file: readers that split files by the place of the first column
     // then always find one whose key they hold.
     columns.sort_by_key(|column| column.kind != Kind::Patient);
@@ -47,8 +49,41 @@ pub(super) fn table(reader: &TableReader<'_, '_>) -> TableSpec {
         record,
         fields,
         period,
+        quick_counts,
         fhir,
         dummy_rows,
+    }
+}
+
+/// Most combinations of codes that the public may ask about in one table.
+const MOST_QUICK_CELLS: usize = 10_000;
+
+fn check_quick_counts(
+    reader: &TableReader<'_, '_>,
+    names: &[String],
+    columns: &[ColumnSpec],
+    one_row_a_person: bool,
+) {
+    if names.is_empty() {
+        return;
+    }
+    if !one_row_a_person {
+        let reason = "persons can be added up only where there is one_row_a_person";
+        reader.bad("quick_counts", reason.to_owned());
+    }
+    let mut cells = 1_usize;
+    for name in names {
+        match columns.iter().find(|column| column.name == *name) {
+            // A missing value is one more.
+            Some(column) if !column.codes.is_empty() => {
+                cells = cells.saturating_mul(column.codes.len() + 1);
+            }
+            _ => reader.bad("quick_counts", format!("`{name}` is no column of declared codes")),
+        }
+    }
+    if cells > MOST_QUICK_CELLS {
+        let reason = format!("{cells} combinations, at most {MOST_QUICK_CELLS} are counted");
+        reader.bad("quick_counts", reason);
     }
 }
 

@@ -115,3 +115,38 @@ fn the_canary_scan_does_find_them_in_plain_parquet() {
     let bytes = writer.into_inner().unwrap();
     assert_eq!(leaks(&bytes), ["code", "int", "float", "token"]);
 }
+
+/// Any small count of a combination gives the same answers: nothing can be learnt of it by
+/// asking, adding or subtracting.
+#[test]
+fn ct_2_published_counts_do_not_depend_on_small_cells() {
+    let profile = Profile::parse(
+        &PROFILE
+            .replace("kind = \"code\", nullable = true, description = { ja = \"町\"", "kind = \"code\", nullable = true, codes = { north = { ja = \"北\", en = \"north\" }, south = { ja = \"南\", en = \"south\" } }, description = { ja = \"町\"")
+            .replacen("name = \"people\"", "name = \"people\"\none_row_a_person = true\nquick_counts = [\"town\"]", 1),
+    )
+    .unwrap();
+    let published = |north: u64, missing: u64| {
+        let row = |n: u64, town| (token(n), town, 30, None, 18_000);
+        let south = (0..47).map(|n| row(n, Some("south")));
+        let north = (0..north).map(|n| row(100 + n, Some("north")));
+        let missing = (0..missing).map(|n| row(200 + n, None));
+        let rows: Vec<Person> = south.chain(north).chain(missing).collect();
+        let dir = tempfile::tempdir().unwrap();
+        let mut writer =
+            SealedWriter::create(dir.path(), &profile, &SealOptions::default()).unwrap();
+        writer.push("people", &people(&rows)).unwrap();
+        writer.push("events", &events(&event_rows())).unwrap();
+        let (vault, identity) = (MemoryVault::new().unwrap(), SigningIdentity::generate().unwrap());
+        let sealed = writer.finish(Provenance::default(), &vault, &identity, &mut |_, _| {});
+        sealed.unwrap().catalogue.tables[0].quick_counts.clone().unwrap()
+    };
+    let none = published(0, 12);
+    let cell = |code: &str, patients| QuickCell { codes: vec![code.to_owned()], patients };
+    assert_eq!(none.cells, [cell("", 10), cell("south", 40)]);
+    for north in 1..10 {
+        assert_eq!(published(north, 12), none, "{north} persons");
+    }
+    assert_eq!(published(10, 12).cells.len(), 3);
+    assert_eq!(published(0, 9).cells, [cell("south", 40)]);
+}

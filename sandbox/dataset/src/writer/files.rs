@@ -12,6 +12,7 @@ use sekisho_vault::{Zeroizing, seal};
 
 use super::facts::Facts;
 use super::folder::SealingFolder;
+use super::quick::Quick;
 use super::sorted::{SortedTable, TableRows};
 use super::{FreshKeys, manifest_columns};
 use crate::layout::{self, Place};
@@ -55,6 +56,7 @@ impl TableSeal<'_> {
             patients: passed.patients.len() as u64,
             columns: manifest_columns(self.spec, &passed.facts.missing_percent(self.min_cell)),
             coverage: passed.facts.coverage(self.min_cell),
+            quick_counts: passed.quick.map(|quick| quick.finish(&sorted, self.min_cell)),
             files,
             dictionaries,
         };
@@ -138,15 +140,19 @@ struct Passed {
     /// Each patient's token once.
     patients: Vec<u64>,
     facts: Facts,
+    quick: Option<Quick>,
 }
 
 impl Passed {
     fn new(spec: &TableSpec) -> Self {
-        Self { patients: Vec::new(), facts: Facts::new(spec) }
+        Self { patients: Vec::new(), facts: Facts::new(spec), quick: Quick::of(spec) }
     }
 
     fn add(&mut self, batch: &RecordBatch) {
         self.facts.add(batch);
+        if let Some(quick) = &mut self.quick {
+            quick.add(batch);
+        }
         let tokens = batch.columns().first();
         let tokens = tokens.and_then(|tokens| tokens.as_any().downcast_ref::<UInt64Array>());
         for token in tokens.map(|tokens| tokens.values().as_ref()).unwrap_or_default() {

@@ -87,6 +87,13 @@ impl SortedTable {
         Ok(RecordBatch::try_new(Arc::clone(&schema), columns.collect())?)
     }
 
+    /// The text of a code by the number it was given when it was met.
+    pub(super) fn text(&self, column: &str, id: u32) -> Option<String> {
+        let dictionary = self.dictionaries.iter().find(|found| found.column == column)?;
+        let place = dictionary.places.get(id as usize)?;
+        dictionary.texts.get(*place as usize).cloned()
+    }
+
     fn places(&self, column: &str, array: &ArrayRef) -> ArrayRef {
         let dictionary = self.dictionaries.iter().find(|found| found.column == column);
         match (dictionary, array.as_any().downcast_ref::<UInt32Array>()) {

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::Subcommand;
 use sekisho_proto::v1::{
-    Coverage, Dataset, DatasetColumn, DatasetTable, GetDatasetRequest, GetDatasetResponse,
-    ListDatasetsRequest, catalogue_service_client::CatalogueServiceClient,
+    CodeFilter, CountPatientsRequest, Coverage, Dataset, DatasetColumn, DatasetTable,
+    GetDatasetRequest, GetDatasetResponse, ListDatasetsRequest,
+    catalogue_service_client::CatalogueServiceClient,
 };
 
 use crate::{
@@ -31,6 +32,20 @@ pub(crate) enum CatalogCommand {
         /// Also write the profile (TOML) here, for `sekisho try --profile`
         #[arg(long, value_name = "FILE")]
         profile_out: Option<PathBuf>,
+    },
+    /// About how many patients have some codes; answers are rounded, and 100 a day
+    Count {
+        /// Dataset id
+        dataset: String,
+        /// Version; the newest when not given
+        #[arg(long, default_value = "")]
+        version: String,
+        /// Table to count in
+        #[arg(long)]
+        table: String,
+        /// A column and its code; all must hold
+        #[arg(long = "where", value_name = "COLUMN=CODE", value_parser = code_filter)]
+        filters: Vec<CodeFilter>,
     },
     /// Write dummy rows of the same shape as CSV, made from the profile alone
     Dummy {
@@ -63,6 +78,10 @@ impl CatalogCommand {
                 let dataset = answer.dataset.ok_or(CliError::Contract("a dataset"))?;
                 desk.screen.record("Dataset", &dataset, || describe(&dataset))
             }
+            Self::Count { dataset, version, table, filters } => {
+                let request = CountPatientsRequest { dataset_id: dataset, version, table, filters };
+                count(desk, request).await
+            }
             Self::Dummy { dataset, patients, seed, out, profile } => {
                 let text = profile_text(desk, &dataset, profile).await?;
                 let written = dummy::write_csv(&text, patients, seed, &out)?;
@@ -79,6 +98,24 @@ impl CatalogCommand {
     }
 }
 
+fn code_filter(text: &str) -> Result<CodeFilter, String> {
+    let (column, code) = text.split_once('=').ok_or("wanted COLUMN=CODE")?;
+    Ok(CodeFilter { column: column.to_owned(), code: code.to_owned() })
+}
+
+async fn count(desk: &Desk, request: CountPatientsRequest) -> Result<(), CliError> {
+    let mut client = CatalogueServiceClient::new(desk.connect_either().await?);
+    let answer = client.count_patients(request).await?.into_inner();
+    desk.screen.record("CountPatientsResponse", &answer, || {
+        fields(&[
+            ("patients", format!("about {}", answer.patients_rounded)),
+            ("version", answer.version.clone()),
+            ("left out", format!("combinations with fewer than {}", answer.min_cell.max(10))),
+            ("questions left", format!("{} today", answer.questions_left)),
+        ])
+    })
+}
+
 /// The profile of a dataset: from a file, else from the gateway's catalogue.
 pub(crate) async fn profile_text(
     desk: &Desk,
@@ -92,13 +129,13 @@ pub(crate) async fn profile_text(
 }
 
 async fn fetch(desk: &Desk, dataset: &str, version: &str) -> Result<GetDatasetResponse, CliError> {
-    let mut client = CatalogueServiceClient::new(desk.connect_session().await?);
+    let mut client = CatalogueServiceClient::new(desk.connect_either().await?);
     let request = GetDatasetRequest { dataset_id: dataset.to_owned(), version: version.to_owned() };
     Ok(client.get_dataset(request).await?.into_inner())
 }
 
 async fn list(desk: &Desk) -> Result<(), CliError> {
-    let client = CatalogueServiceClient::new(desk.connect_session().await?);
+    let client = CatalogueServiceClient::new(desk.connect_either().await?);
     let datasets = every_page(|page_token| {
         let mut client = client.clone();
         async move {
@@ -173,6 +210,9 @@ pub(crate) fn describe(dataset: &Dataset) -> String {
         ));
         if !part.coverage.is_empty() {
             text.push_str(&format!("\n{}", years(part, dataset.min_cell)));
+        }
+        if let Some(counts) = &part.quick_counts {
+            text.push_str(&format!("\ncan be counted by: {}", counts.columns.join(", ")));
         }
     }
     text

@@ -3,7 +3,9 @@
 use std::{fs, path::Path};
 
 use sekisho_dataset::{CatalogueColumn, CatalogueEntry, CatalogueTable};
-use sekisho_proto::v1::{Coverage, Dataset, DatasetColumn, DatasetTable, RegisterDatasetRequest};
+use sekisho_proto::v1::{
+    Coverage, Dataset, DatasetColumn, DatasetTable, QuickCell, QuickCounts, RegisterDatasetRequest,
+};
 
 use crate::error::CliError;
 
@@ -50,7 +52,14 @@ fn table(table: CatalogueTable) -> DatasetTable {
         columns: table.columns.into_iter().map(column).collect(),
         rows_rounded: table.rows,
         coverage: table.coverage.into_iter().map(coverage).collect(),
+        quick_counts: table.quick_counts.map(quick_counts),
     }
+}
+
+fn quick_counts(counts: sekisho_dataset::QuickCounts) -> QuickCounts {
+    let cells = counts.cells.into_iter();
+    let cells = cells.map(|cell| QuickCell { codes: cell.codes, patients_rounded: cell.patients });
+    QuickCounts { columns: counts.columns, cells: cells.collect() }
 }
 
 fn coverage(coverage: sekisho_dataset::Coverage) -> Coverage {
