@@ -10,6 +10,7 @@
 
 mod calls;
 mod canary;
+mod closing;
 mod crash;
 mod direction;
 mod generated_docs;

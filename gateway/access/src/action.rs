@@ -79,6 +79,10 @@ actions! {
     HoldRun on RunResource;
     /// Read a project.
     ReadProject on ProjectResource;
+    /// Close a project and destroy its keys.
+    CloseProject on ProjectResource;
+    /// Read a closed project's erasure record.
+    ReadErasure on ProjectResource;
     /// Bring a module in.
     SubmitModule on ProjectResource;
     /// List a project's modules.

@@ -50,6 +50,7 @@ pub struct ProjectTerms {
     bring_in: bool,
     take_out: bool,
     place_declared: bool,
+    closed: bool,
 }
 
 impl ProjectTerms {
@@ -66,6 +67,7 @@ impl ProjectTerms {
             bring_in: agreement.bring_in,
             take_out: agreement.take_out,
             place_declared: agreement.declares_place(peer),
+            closed: project.closure.is_some(),
         }
     }
 
@@ -78,6 +80,7 @@ impl ProjectTerms {
             terms.flag("bring_in", self.bring_in);
             terms.flag("take_out", self.take_out);
             terms.flag("place_declared", self.place_declared);
+            terms.flag("closed", self.closed);
         });
     }
 }

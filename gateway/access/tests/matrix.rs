@@ -90,7 +90,12 @@ fn world() -> World {
         min_cell: 10,
         runs_per_hour: 10,
     };
-    let project = Project { project_id: ProjectId::new(NOW), name: "study".to_owned(), agreement };
+    let project = Project {
+        project_id: ProjectId::new(NOW),
+        name: "study".to_owned(),
+        agreement,
+        closure: None,
+    };
     World {
         project,
         researcher,
@@ -131,7 +136,7 @@ fn fresh(level: BiometricLevel) -> FreshAssertion {
 /// Asks for one action and says what came of it in one word.
 async fn ask<A: Action>(authorizer: &Authorizer, caller: &Caller, resource: A::Resource) -> String {
     let result = match A::NAME {
-        "CastVote" | "RecordAgreement" => {
+        "CastVote" | "CloseProject" | "RecordAgreement" => {
             authorizer.authorize_fresh::<A>(caller, resource, fresh(BiometricLevel::B1)).await
         }
         _ => authorizer.authorize::<A>(caller, resource).await,
@@ -235,7 +240,8 @@ async fn column(authorizer: &Authorizer, caller: &Caller, r: &Resources) -> Vec<
         RegisterOrganisation(Site); RegisterPerson(Site); ListPeople(Site); RemovePerson(Site);
         RegisterDataset(Site); RecordAgreement(Site); EnrolWorker(Site); ReadLog(Site);
         WatchAlerts(Site); RevokeSession(Site); LeaseRun(Site); HoldRun(r.run());
-        ReadProject(r.project()); SubmitModule(r.project()); ListModules(r.project());
+        ReadProject(r.project()); CloseProject(r.project()); ReadErasure(r.project());
+        SubmitModule(r.project()); ListModules(r.project());
         ListRuns(r.project()); ListReleases(r.project()); ListReviewRequests(r.project());
         StartRun(r.plan(&[], ModuleState::Approved));
         StartRun(r.plan(&["lung.secret"], ModuleState::Approved)) as "of an ungranted column";
@@ -334,6 +340,12 @@ async fn circumstances(
     let release = ReleaseResource { terms: shut.clone(), ..r.release() };
     let output = OutputResource { terms: shut, ..r.output(true) };
     let alone = OutputResource { under_review: false, ..r.output(false) };
+    let mut ended = world.project.clone();
+    ended.closure = Some(Closure { at: NOW, by: None, reason: "ended".to_owned() });
+    let ended = ProjectTerms::new(&ended, handler.peer);
+    let again = ProjectResource { terms: ended.clone() };
+    let after = ProjectResource { terms: ended.clone() };
+    let left = ReleaseResource { terms: ended, ..r.release() };
     let weak = authorizer
         .authorize_fresh::<action::CastVote>(&reviewer, r.review(), fresh(BiometricLevel::B0))
         .await;
@@ -363,6 +375,18 @@ async fn circumstances(
         (
             "ReadOutput released, where nothing may be taken out",
             ask::<action::ReadOutput>(authorizer, &handler, output).await,
+        ),
+        (
+            "SubmitModule to a closed project",
+            ask::<action::SubmitModule>(authorizer, &handler, after).await,
+        ),
+        (
+            "FetchRelease of a closed project",
+            ask::<action::FetchRelease>(authorizer, &handler, left).await,
+        ),
+        (
+            "CloseProject a second time",
+            ask::<action::CloseProject>(authorizer, &steward, again).await,
         ),
         (
             "ReadOutput as reviewer, not under review",

@@ -11,6 +11,11 @@ use tokio::sync::mpsc;
 
 use crate::{App, Inner};
 
+/// How often projects are looked at whose period may have ended.
+const CLOSE_EVERY: Duration = Duration::from_secs(60);
+/// Seconds after the period of use before a project is closed: time to prolong the
+/// agreement or to settle what is under review.
+const CLOSING_GRACE_SECONDS: i64 = 7 * 86_400;
 /// How often leases are looked at.
 const REAP_EVERY: Duration = Duration::from_secs(2);
 
@@ -24,6 +29,7 @@ impl App {
     ) {
         tokio::spawn(follow(Arc::downgrade(&self.0), committed, watch, missed));
         tokio::spawn(reap(Arc::downgrade(&self.0)));
+        tokio::spawn(close_out(Arc::downgrade(&self.0)));
     }
 }
 
@@ -113,6 +119,27 @@ async fn reap(app: std::sync::Weak<Inner>) {
                 }
             }
             Err(error) => tracing::error!(%error, "leases could not be looked at"),
+        }
+    }
+}
+
+/// Closes projects whose time is over, and finishes erasures that were cut off.
+async fn close_out(app: std::sync::Weak<Inner>) {
+    let mut ticks = tokio::time::interval(CLOSE_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let Some(app) = app.upgrade() else { return };
+        match app.store.close_ended_projects(app.clock.now(), CLOSING_GRACE_SECONDS).await {
+            Ok(projects) => {
+                for project_id in projects {
+                    tracing::info!(%project_id, "a project was closed");
+                }
+            }
+            Err(error) => tracing::error!(%error, "projects could not be closed"),
+        }
+        if let Err(error) = app.store.finish_erasures().await {
+            tracing::error!(%error, "an erasure could not be finished");
         }
     }
 }

@@ -43,6 +43,7 @@ use sekisho_vault::SigningIdentity;
 use tokio::sync::{Notify, OnceCell, broadcast};
 
 pub use error::AppError;
+pub use sekisho_store::closing::ErasureProof;
 pub use site::{AppConfig, DatabaseUrl, FoundedSite, Founding};
 
 /// The gateway's use cases. Cheap to clone.

@@ -304,6 +304,17 @@ kinds! {
         /// SHA-256 of the canonical agreement, hexadecimal.
         agreement_sha256: String,
     }
+    /// A project was closed and its keys destroyed (SV-3).
+    ProjectClosed = "project_closed" in Operation {
+        /// Which.
+        project_id: ProjectId,
+        /// The agreement it stood on.
+        agreement_id: AgreementId,
+        /// In the words of whoever closed it.
+        reason: String,
+        /// SHA-256 of the erasure record (消去記録), hexadecimal.
+        erasure_sha256: String,
+    }
     /// A worker got its certificate.
     WorkerEnrolled = "worker_enrolled" in Operation {
         /// Which.

@@ -151,6 +151,40 @@ pub struct Project {
     pub name: String,
     /// Its agreement.
     pub agreement: Agreement,
+    /// Set once it is closed; then nothing of it decrypts any more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closure: Option<Closure>,
+}
+
+/// That a project was closed (SV-3).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Closure {
+    /// When.
+    pub at: Timestamp,
+    /// Who ordered it; the gateway itself when nobody did.
+    pub by: Option<PersonId>,
+    /// In their words.
+    pub reason: String,
+}
+
+/// The erasure record (消去記録) of a closed project: what was destroyed, when, by whom and
+/// under which rule.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Erasure {
+    /// Project.
+    pub project_id: ProjectId,
+    /// The agreement it stood on.
+    pub agreement_id: AgreementId,
+    /// Requirement it was done under.
+    pub rule: String,
+    /// When, by whom, why.
+    pub closure: Closure,
+    /// Keys destroyed, by what they sealed.
+    pub keys: Vec<String>,
+    /// Sealed objects removed, by name.
+    pub objects: Vec<String>,
+    /// Index of the log's entry that carries the hash of this record.
+    pub entry_index: u64,
 }
 
 #[cfg(test)]

@@ -43,12 +43,21 @@ impl Decides for v1::RecordAgreementRequest {
     }
 }
 
+impl Decides for v1::CloseProjectRequest {
+    const METHOD: &'static str = "/sekisho.v1.StewardService/CloseProject";
+
+    fn without_step_up(self) -> Self {
+        Self { step_up: None, ..self }
+    }
+}
+
 /// The decision a client announces. Decoding and encoding again makes its bytes
 /// canonical, so that nobody signs for something other than what will be read.
 pub(crate) fn announced(method: &str, request: &[u8]) -> Result<Decision, Invalid> {
     match method {
         v1::CastVoteRequest::METHOD => decoded::<v1::CastVoteRequest>(request),
         v1::RecordAgreementRequest::METHOD => decoded::<v1::RecordAgreementRequest>(request),
+        v1::CloseProjectRequest::METHOD => decoded::<v1::CloseProjectRequest>(request),
         _ => Err(invalid("NO_DECISION", "method", "this method takes no fresh assertion")),
     }
 }

@@ -7,7 +7,7 @@ use sekisho_domain::{ModuleId, ProjectId, RunId};
 use sekisho_vault::{Context, Key, KeyVault, WrappedKey, unwrap, wrap};
 use sqlx::{AnyConnection, AnyPool, Row};
 
-use crate::StoreError;
+use crate::{StoreError, closing::already_closed};
 
 /// What a key is for.
 #[derive(Debug, Clone, Copy)]
@@ -19,7 +19,7 @@ pub(crate) enum Scope {
 }
 
 impl Scope {
-    fn name(self) -> String {
+    pub(crate) fn name(self) -> String {
         match self {
             Self::Project(id) => id.to_string(),
             Self::Module(_, id) => id.to_string(),
@@ -86,7 +86,12 @@ impl Keys {
 
     async fn project(&self, id: ProjectId) -> Result<Key, StoreError> {
         let scope = Scope::Project(id);
-        Ok(self.vault.unwrap(&scope.context(), &self.wrapped(scope).await?)?)
+        let wrapped = match self.wrapped(scope).await {
+            // Every project is opened with its key and closed without.
+            Err(StoreError::NotFound(_)) => return Err(already_closed()),
+            wrapped => wrapped?,
+        };
+        Ok(self.vault.unwrap(&scope.context(), &wrapped)?)
     }
 
     async fn wrapped(&self, scope: Scope) -> Result<WrappedKey, StoreError> {

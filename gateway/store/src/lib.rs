@@ -10,6 +10,7 @@
 
 pub mod alerts;
 mod body;
+pub mod closing;
 pub mod error;
 pub mod keys;
 pub mod leases;
@@ -57,6 +58,7 @@ pub struct Store {
     writer: Writer,
     objects: objects::Objects,
     keys: keys::Keys,
+    sqlite: bool,
 }
 
 /// Where state lives and what signs it.
@@ -96,6 +98,6 @@ impl Store {
         let keys = keys::Keys::new(pool.clone(), config.vault);
         let objects = objects::Objects::open(config.objects)?;
         let writer = Writer::start(seat, connection, config.signer, config.tap).await?;
-        Ok(Self { pool, writer, objects, keys })
+        Ok(Self { pool, writer, objects, keys, sqlite })
     }
 }

@@ -12,7 +12,9 @@ use sekisho_domain::{
 use sekisho_vault::{Context, Key, open, seal};
 use sha2::{Digest, Sha256};
 
-use crate::{Store, StoreError, body, keys::Scope, log::record, projects::page};
+use crate::{
+    Store, StoreError, body, closing::check_open, keys::Scope, log::record, projects::page,
+};
 
 const MODULE: &str = "SELECT body FROM module WHERE id = $1";
 
@@ -67,6 +69,7 @@ impl Store {
         self.writer
             .effect(&permit, move |tx| {
                 Box::pin(async move {
+                    check_open(tx, row.project_id).await?;
                     sqlx::query(
                         "INSERT INTO module (id, project_id, state, body)
                          VALUES ($1, $2, $3, $4)",
@@ -227,6 +230,11 @@ impl Store {
         let key = |module: &Module| module.module_id.to_string();
         Ok(Guarded::new(page(body::decode_all(&rows)?, request, key)))
     }
+}
+
+/// Every sealed object of a module.
+pub(crate) fn object_names(module_id: ModuleId) -> [String; 2] {
+    [component_name(module_id), manifest_name(module_id)]
 }
 
 fn component_name(module_id: ModuleId) -> String {

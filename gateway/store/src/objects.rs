@@ -21,6 +21,14 @@ impl Objects {
         Ok(())
     }
 
+    /// Removes an object; one that is gone already is fine.
+    pub(crate) async fn remove(&self, name: &str) -> Result<(), StoreError> {
+        match self.0.delete(&Path::from(name)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(error.into()),
+        }
+    }
+
     pub(crate) async fn read(&self, name: &str) -> Result<Vec<u8>, StoreError> {
         Ok(self.0.get(&Path::from(name)).await?.bytes().await?.to_vec())
     }

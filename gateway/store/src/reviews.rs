@@ -280,7 +280,10 @@ async fn load(
     body::one(connection, "review request", REVIEW, &id.to_string()).await
 }
 
-async fn update(connection: &mut AnyConnection, request: &ReviewRequest) -> Result<(), StoreError> {
+pub(crate) async fn update(
+    connection: &mut AnyConnection,
+    request: &ReviewRequest,
+) -> Result<(), StoreError> {
     let updated = sqlx::query(
         "UPDATE review_request SET run_id = $1, state = $2, body = $3
          WHERE id = $4",

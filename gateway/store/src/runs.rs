@@ -12,7 +12,9 @@ use sekisho_domain::{
 use sekisho_vault::{Context, seal};
 use sqlx::AnyConnection;
 
-use crate::{Store, StoreError, body, keys::Scope, log::record, projects::page};
+use crate::{
+    Store, StoreError, body, closing::check_open, keys::Scope, log::record, projects::page,
+};
 
 const RUN: &str = "SELECT body FROM run WHERE id = $1";
 
@@ -61,6 +63,7 @@ impl Store {
                     if let Some(run) = asked_before(tx, &order).await? {
                         return Ok((run, vec![]));
                     }
+                    check_open(tx, order.run.project_id).await?;
                     check_rate(tx, &order).await?;
                     insert_run(tx, &order).await?;
                     key.insert(tx).await?;

@@ -87,6 +87,14 @@ cases! {
             ou_1_nobody_reads_after_their_session_was_cut,
             lg_2_a_release_carries_a_proof_that_verifies,
         }
+        closing {
+            sv_3_after_close_out_no_key_is_left_in_any_file,
+            sv_3_closing_ends_what_was_under_way,
+            sv_3_nothing_is_added_to_a_closed_project,
+            sv_3_the_erasure_record_is_proved_by_the_log,
+            sv_3_an_erasure_that_was_cut_off_is_finished_later,
+            ag_6_a_project_is_closed_after_its_period,
+        }
         log {
             lg_1_appends_get_consecutive_indexes,
             lg_1_a_failing_change_leaves_no_entry_and_takes_nothing_with_it,

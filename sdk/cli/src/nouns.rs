@@ -4,6 +4,7 @@ pub(crate) mod agreement_file;
 pub(crate) mod alert;
 pub(crate) mod audit;
 pub(crate) mod catalog;
+pub(crate) mod closing;
 pub(crate) mod dataset_file;
 pub(crate) mod login;
 pub(crate) mod module;

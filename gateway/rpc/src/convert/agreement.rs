@@ -1,5 +1,6 @@
 //! Agreements and projects.
 
+use sekisho_app::ErasureProof;
 use sekisho_domain::{
     Agreement, AgreementId, GrantedTable, Project, ProvisionMethod, Timestamp, agreement::Place,
 };
@@ -87,6 +88,26 @@ impl Shown for Project {
             project_id: self.project_id.to_string(),
             name: self.name,
             agreement: Some(agreement(self.agreement)),
+            closure: self.closure.map(|closure| v1::Closure {
+                closed_at: Some(stamp(closure.at)),
+                closed_by: closure.by.map(|by| by.to_string()).unwrap_or_default(),
+                reason: closure.reason,
+            }),
+        }
+    }
+}
+
+impl Shown for ErasureProof {
+    type Message = v1::GetErasureRecordResponse;
+
+    fn message(self) -> v1::GetErasureRecordResponse {
+        v1::GetErasureRecordResponse {
+            erasure_json: self.erasure_json.into_bytes(),
+            removed: self.removed,
+            entry_index: self.entry_index,
+            leaf: self.entry,
+            hashes: self.inclusion.iter().map(|hash| hash.as_bytes().to_vec()).collect(),
+            checkpoint: self.checkpoint,
         }
     }
 }

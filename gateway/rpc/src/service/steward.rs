@@ -88,6 +88,30 @@ impl StewardService for Service {
         Ok(Response::new(v1::RecordAgreementResponse { project }))
     }
 
+    async fn close_project(
+        &self,
+        request: Request<v1::CloseProjectRequest>,
+    ) -> Answer<v1::CloseProjectResponse> {
+        let (caller, message) = admitted(request)?;
+        let answer = step_up(&message, message.step_up.clone())?;
+        let project_id = id(&message.project_id, "project_id")?;
+        let reason = name(message.reason, "reason")?;
+        let app = &self.0.app;
+        let closed =
+            app.close_project(&caller, project_id, reason, answer).await.map_err(status)?;
+        Ok(Response::new(v1::CloseProjectResponse { project: Some(show(closed)) }))
+    }
+
+    async fn get_erasure_record(
+        &self,
+        request: Request<v1::GetErasureRecordRequest>,
+    ) -> Answer<v1::GetErasureRecordResponse> {
+        let (caller, message) = admitted(request)?;
+        let project_id = id(&message.project_id, "project_id")?;
+        let proof = self.0.app.erasure(&caller, project_id).await.map_err(status)?;
+        Ok(Response::new(show(proof)))
+    }
+
     async fn enrol_worker(
         &self,
         request: Request<v1::EnrolWorkerRequest>,

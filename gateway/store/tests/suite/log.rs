@@ -405,7 +405,7 @@ fn forms(secret: &str) -> [Vec<u8>; 3] {
 }
 
 /// Files below `folder` that hold `needle`, journals included.
-fn holding(folder: &Path, needle: &[u8]) -> Vec<String> {
+pub(crate) fn holding(folder: &Path, needle: &[u8]) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).unwrap().flatten() {
         let path = entry.path();

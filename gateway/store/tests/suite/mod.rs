@@ -1,6 +1,7 @@
 //! The cases by subject, and what they stand on.
 
 pub(crate) mod catalogue;
+pub(crate) mod closing;
 pub(crate) mod cluster;
 pub(crate) mod connection;
 pub(crate) mod log;

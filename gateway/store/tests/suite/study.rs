@@ -322,7 +322,12 @@ pub(crate) fn project(site: &Site, handlers: &[&Login]) -> Project {
         min_cell: 10,
         runs_per_hour: 1000,
     };
-    Project { project_id: ProjectId::new(site.now()), name: "study".to_owned(), agreement }
+    Project {
+        project_id: ProjectId::new(site.now()),
+        name: "study".to_owned(),
+        agreement,
+        closure: None,
+    }
 }
 
 pub(crate) async fn record(site: &Site, steward: &Login, project: &Project) {

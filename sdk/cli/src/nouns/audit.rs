@@ -27,6 +27,7 @@ use tonic::transport::Channel;
 use crate::{
     error::CliError,
     gateway::Desk,
+    nouns::closing,
     screen::{fields, to_json},
 };
 
@@ -64,6 +65,14 @@ pub(crate) enum AuditCommand {
         /// Index of the entry, from 0
         index: u64,
     },
+    /// Verify a kept erasure record (消去記録) offline
+    Erasure {
+        /// Folder written by `sekisho steward project erasure --out`
+        folder: PathBuf,
+        /// The log's public key; the one in the profile when not given
+        #[arg(long, value_name = "FILE")]
+        key: Option<PathBuf>,
+    },
     /// Remember the newest checkpoint, and prove that the log only grew since the last
     Witness {
         /// Where the last checkpoint seen is kept
@@ -92,6 +101,10 @@ impl AuditCommand {
                 report(desk, &verified)
             }
             Self::Prove { index } => prove(desk, index).await,
+            Self::Erasure { folder, key } => {
+                let key = key.map_or_else(|| desk.profile.log_key(), |path| read_key(&path))?;
+                closing::verify_folder(desk, &folder, &key)
+            }
             Self::Witness { state, key } => witness(desk, &state, key.as_deref()).await,
         }
     }
@@ -295,7 +308,7 @@ fn lines_of(entry: ExportEntriesResponse) -> Result<Vec<ExportLine>, CliError> {
     Ok(lines)
 }
 
-fn hashes(bytes: &[Vec<u8>]) -> Result<Vec<Hash>, CliError> {
+pub(crate) fn hashes(bytes: &[Vec<u8>]) -> Result<Vec<Hash>, CliError> {
     bytes
         .iter()
         .map(|bytes| Hash::try_from(bytes.as_slice()))

@@ -50,6 +50,15 @@ impl ProjectCommand {
     }
 }
 
+fn closed(project: &Project) -> String {
+    match &project.closure {
+        None => "no".to_owned(),
+        Some(closure) => {
+            format!("{}: {}", instant(closure.closed_at.as_ref()), closure.reason)
+        }
+    }
+}
+
 pub(crate) fn describe(project: &Project) -> String {
     let Some(agreement) = &project.agreement else {
         return fields(&[("project", project.project_id.clone())]);
@@ -69,6 +78,7 @@ pub(crate) fn describe(project: &Project) -> String {
     fields(&[
         ("project", project.project_id.clone()),
         ("name", project.name.clone()),
+        ("closed", closed(project)),
         ("agreement", agreement.agreement_id.clone()),
         ("organisation", agreement.organisation_id.clone()),
         ("purpose", agreement.purpose.clone()),

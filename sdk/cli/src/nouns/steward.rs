@@ -16,7 +16,10 @@ use crate::{
     ceremony::step_up,
     error::CliError,
     gateway::Desk,
-    nouns::{agreement_file, catalog, dataset_file, person::PersonCommand, project},
+    nouns::{
+        agreement_file, catalog, closing::ClosingCommand, dataset_file, person::PersonCommand,
+        project,
+    },
     screen::{fields, plain},
 };
 
@@ -37,6 +40,9 @@ pub(crate) enum StewardCommand {
     /// Agreements
     #[command(subcommand)]
     Agreement(AgreementCommand),
+    /// The end of projects
+    #[command(subcommand)]
+    Project(ClosingCommand),
     /// Workers of the pseudonymised zone
     #[command(subcommand)]
     Worker(WorkerCommand),
@@ -118,6 +124,7 @@ impl StewardCommand {
                 let request = agreement_file::read(&file)?;
                 record_agreement(desk, channel, request).await
             }
+            Self::Project(command) => command.run(desk, channel).await,
             Self::Worker(WorkerCommand::Enrol { name, csr, out }) => {
                 enrol_worker(desk, channel, name, &csr, &out).await
             }

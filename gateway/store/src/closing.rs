@@ -1,0 +1,318 @@
+//! Close-out (SV-3): a project ends, and with its keys everything that was sealed under
+//! them.
+//!
+//! Runs, requests, keys and the record of it all change in one transaction with the log;
+//! sealed objects and what the database's journal still holds are removed after it, again
+//! and again until that is done, across crashes.
+
+use sekisho_access::{
+    Guarded, Permit, Visible,
+    action::{CloseProject, ReadErasure},
+};
+use sekisho_audit::{Actor, Event, EventKind, Hash};
+use sekisho_domain::{
+    Closure, Erasure, Module, Project, ProjectId, RequestId, ReviewRequest, Run, Timestamp,
+    lifecycle::Lifecycle, review::ReviewEvent, run::RunEvent,
+};
+use sha2::{Digest, Sha256};
+use sqlx::{AnyConnection, Row};
+
+use crate::{
+    Store, StoreError, body, keys,
+    log::next_index,
+    modules, outputs,
+    outputs::OutputRecord,
+    reviews, runs,
+    runs::{finish, update_run},
+    writer::Outcome,
+};
+
+const PROJECT: &str = "SELECT body FROM project WHERE id = $1";
+
+/// An erasure record with the log's own proof of it.
+#[derive(Debug, Clone)]
+pub struct ErasureProof {
+    /// The record as its hash in the log covers it: JSON of [`Erasure`].
+    pub erasure_json: String,
+    /// Whether the sealed objects are gone from the store already.
+    pub removed: bool,
+    /// Index of the entry that closed the project.
+    pub entry_index: u64,
+    /// That entry's leaf bytes.
+    pub entry: Vec<u8>,
+    /// Newest checkpoint.
+    pub checkpoint: String,
+    /// Audit path of the entry under the checkpoint.
+    pub inclusion: Vec<Hash>,
+}
+
+/// Who closes, when and in which call.
+#[derive(Clone, Copy)]
+struct Stamp {
+    at: Timestamp,
+    request_id: Option<RequestId>,
+    actor: Actor,
+}
+
+impl Store {
+    /// Closes a project by order.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] `PROJECT_CLOSED` when it is closed already.
+    pub async fn close_project(
+        &self,
+        permit: Permit<CloseProject>,
+        reason: String,
+    ) -> Result<Visible<Project>, StoreError> {
+        let project_id = permit.resource().terms.project_id;
+        let closure = Closure { at: permit.at(), by: permit.person_id(), reason };
+        let request_id = Some(permit.request_id());
+        let stamp = Stamp { at: permit.at(), request_id, actor: *permit.actor() };
+        let done = self
+            .writer
+            .effect(&permit, move |tx| Box::pin(close(tx, project_id, closure, stamp)))
+            .await?;
+        Ok(permit.reveal(Guarded::new(done.value)))
+    }
+
+    /// Closes the projects whose period of use ended `grace_seconds` ago or earlier (AG-6).
+    /// The gateway does this by itself, as the log says.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn close_ended_projects(
+        &self,
+        now: Timestamp,
+        grace_seconds: i64,
+    ) -> Result<Vec<ProjectId>, StoreError> {
+        let rows =
+            sqlx::query("SELECT body FROM project ORDER BY id").fetch_all(&self.pool).await?;
+        let ended = |project: &Project| {
+            let end = project.agreement.period_end.plus_seconds(grace_seconds);
+            project.closure.is_none() && end <= now
+        };
+        let mut closed = Vec::new();
+        for project in body::decode_all::<Project>(&rows)?.into_iter().filter(ended) {
+            let project_id = project.project_id;
+            let reason = "the period of use has ended".to_owned();
+            let closure = Closure { at: now, by: None, reason };
+            let stamp = Stamp { at: now, request_id: None, actor: Actor::System {} };
+            self.writer.commit(move |tx| Box::pin(close(tx, project_id, closure, stamp))).await?;
+            closed.push(project_id);
+        }
+        Ok(closed)
+    }
+
+    /// Removes what closed projects left in the object store and in the database's journal.
+    /// What fails is tried again by the next call.
+    ///
+    /// # Errors
+    /// [`StoreError`] with what could not be removed.
+    pub async fn finish_erasures(&self) -> Result<(), StoreError> {
+        let rows = sqlx::query("SELECT body FROM erasure WHERE pending = 1 ORDER BY project_id")
+            .fetch_all(&self.pool)
+            .await?;
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let erasures = body::decode_all::<Erasure>(&rows)?;
+        for name in erasures.iter().flat_map(|erasure| &erasure.objects) {
+            self.objects.remove(name).await?;
+        }
+        self.scrub().await?;
+        self.writer
+            .commit(move |tx| {
+                Box::pin(async move {
+                    for erasure in erasures {
+                        sqlx::query("UPDATE erasure SET pending = 0 WHERE project_id = $1")
+                            .bind(erasure.project_id.to_string())
+                            .execute(&mut *tx)
+                            .await?;
+                    }
+                    Ok(((), vec![]))
+                })
+            })
+            .await?;
+        Ok(())
+    }
+
+    /// The erasure record (消去記録) of a closed project.
+    ///
+    /// # Errors
+    /// [`StoreError::NotFound`] while the project is open.
+    pub async fn erasure(
+        &self,
+        permit: Permit<ReadErasure>,
+    ) -> Result<Visible<ErasureProof>, StoreError> {
+        let row = sqlx::query("SELECT body, pending FROM erasure WHERE project_id = $1")
+            .bind(permit.resource().terms.project_id.to_string())
+            .fetch_optional(&self.pool)
+            .await?
+            .ok_or(StoreError::NotFound("erasure record"))?;
+        let Erasure { entry_index, .. } = body::decode(&row)?;
+        let (tree_size, checkpoint) = self.newest_checkpoint().await?;
+        let proof = ErasureProof {
+            erasure_json: row.try_get("body")?,
+            removed: row.try_get::<i64, _>("pending")? == 0,
+            entry_index,
+            entry: self.entry(entry_index).await?,
+            checkpoint,
+            inclusion: self.inclusion(entry_index, tree_size)?,
+        };
+        Ok(permit.reveal(Guarded::new(proof)))
+    }
+
+    /// Makes sure that what was overwritten is in no journal any more.
+    async fn scrub(&self) -> Result<(), StoreError> {
+        if !self.sqlite {
+            // Rewrites the table without its dead rows; the server's own journal and its
+            // backups are the operator's to expire.
+            sqlx::query("VACUUM (FULL) wrapped_key").execute(&self.pool).await?;
+            return Ok(());
+        }
+        let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&self.pool).await?;
+        match row.try_get::<i64, _>(0)? {
+            0 => Ok(()),
+            _ => Err(StoreError::conflict("JOURNAL_BUSY", "the journal is being read")),
+        }
+    }
+}
+
+/// Refuses what belongs to a closed project, inside the transaction that would add to it.
+pub(crate) async fn check_open(
+    connection: &mut AnyConnection,
+    project_id: ProjectId,
+) -> Result<(), StoreError> {
+    let project: Project =
+        body::one(connection, "project", PROJECT, &project_id.to_string()).await?;
+    match project.closure {
+        None => Ok(()),
+        Some(_) => Err(already_closed()),
+    }
+}
+
+pub(crate) fn already_closed() -> StoreError {
+    StoreError::conflict("PROJECT_CLOSED", "the project is closed and its keys are destroyed")
+}
+
+async fn close(
+    tx: &mut AnyConnection,
+    project_id: ProjectId,
+    closure: Closure,
+    stamp: Stamp,
+) -> Outcome<Project> {
+    let id = project_id.to_string();
+    let mut project: Project = body::one(tx, "project", PROJECT, &id).await?;
+    if project.closure.is_some() {
+        return Err(already_closed());
+    }
+    let mut kinds = Vec::new();
+    let runs = end_runs(tx, &id, closure.at, &mut kinds).await?;
+    end_requests(tx, &id, &mut kinds).await?;
+    let modules: Vec<Module> = body::decode_all(
+        &of_project(tx, "SELECT body FROM module WHERE project_id = $1", &id).await?,
+    )?;
+    let sealed = "SELECT output.body AS body FROM output JOIN run ON run.id = output.run_id
+                  WHERE run.project_id = $1 ORDER BY output.id";
+    let outputs: Vec<OutputRecord> = body::decode_all(&of_project(tx, sealed, &id).await?)?;
+    let keys = destroy_keys(tx, project_id, &modules, &runs).await?;
+    let mut objects: Vec<String> = Vec::new();
+    objects.extend(modules.iter().flat_map(|module| modules::object_names(module.module_id)));
+    objects.extend(runs.iter().map(|run| runs::parameters_name(run.run_id)));
+    objects.extend(outputs.iter().map(|output| outputs::output_name(output.output_id)));
+    let erasure = Erasure {
+        project_id,
+        agreement_id: project.agreement.agreement_id,
+        rule: "SV-3".to_owned(),
+        closure: closure.clone(),
+        keys,
+        objects,
+        entry_index: next_index(tx).await? + kinds.len() as u64,
+    };
+    let text = body::encode(&erasure)?;
+    kinds.push(EventKind::ProjectClosed {
+        project_id,
+        agreement_id: erasure.agreement_id,
+        reason: closure.reason.clone(),
+        erasure_sha256: hex::encode(Sha256::digest(&text)),
+    });
+    sqlx::query("INSERT INTO erasure (project_id, pending, body) VALUES ($1, 1, $2)")
+        .bind(&id)
+        .bind(text)
+        .execute(&mut *tx)
+        .await?;
+    project.closure = Some(closure);
+    sqlx::query("UPDATE project SET body = $1 WHERE id = $2")
+        .bind(body::encode(&project)?)
+        .bind(&id)
+        .execute(&mut *tx)
+        .await?;
+    let Stamp { at, request_id, actor } = stamp;
+    let events = kinds.into_iter().map(|kind| Event { at, request_id, actor, kind });
+    Ok((project, events.collect()))
+}
+
+/// Cancels what has not finished; gives all runs.
+async fn end_runs(
+    tx: &mut AnyConnection,
+    project: &str,
+    at: Timestamp,
+    kinds: &mut Vec<EventKind>,
+) -> Result<Vec<Run>, StoreError> {
+    let rows = of_project(tx, "SELECT body FROM run WHERE project_id = $1 ORDER BY id", project);
+    let mut runs: Vec<Run> = body::decode_all(&rows.await?)?;
+    for run in runs.iter_mut().filter(|run| !run.state.is_final()) {
+        run.state = run.state.apply(RunEvent::Cancel)?;
+        finish(run, at);
+        update_run(tx, run).await?;
+        kinds.push(EventKind::RunCancelled { run_id: run.run_id });
+    }
+    Ok(runs)
+}
+
+/// Takes back the requests that nobody can answer any more.
+async fn end_requests(
+    tx: &mut AnyConnection,
+    project: &str,
+    kinds: &mut Vec<EventKind>,
+) -> Result<(), StoreError> {
+    let query = "SELECT body FROM review_request WHERE project_id = $1 ORDER BY id";
+    let requests: Vec<ReviewRequest> = body::decode_all(&of_project(tx, query, project).await?)?;
+    for mut request in requests.into_iter().filter(|request| !request.state.is_final()) {
+        request.state = request.state.apply(ReviewEvent::Withdraw)?;
+        reviews::update(tx, &request).await?;
+        let (review_request_id, outcome) = (request.review_request_id, request.state);
+        kinds.push(EventKind::ReviewDecided { review_request_id, outcome });
+    }
+    Ok(())
+}
+
+/// Deletes the project's key and all keys under it; gives what they were for.
+async fn destroy_keys(
+    tx: &mut AnyConnection,
+    project_id: ProjectId,
+    modules: &[Module],
+    runs: &[Run],
+) -> Result<Vec<String>, StoreError> {
+    let mut scopes = vec![keys::Scope::Project(project_id)];
+    scopes.extend(modules.iter().map(|module| keys::Scope::Module(project_id, module.module_id)));
+    scopes.extend(runs.iter().map(|run| keys::Scope::Run(project_id, run.run_id)));
+    let mut names = Vec::new();
+    for scope in scopes {
+        let name = scope.name();
+        sqlx::query("DELETE FROM wrapped_key WHERE scope = $1")
+            .bind(&name)
+            .execute(&mut *tx)
+            .await?;
+        names.push(name);
+    }
+    Ok(names)
+}
+
+async fn of_project(
+    tx: &mut AnyConnection,
+    query: &'static str,
+    project: &str,
+) -> Result<Vec<sqlx::any::AnyRow>, StoreError> {
+    Ok(sqlx::query(query).bind(project).fetch_all(tx).await?)
+}

@@ -1,0 +1,175 @@
+//! Close-out: after it nothing decrypts, and the record says so.
+
+use sekisho_access::{
+    action::{CloseProject, ReadErasure, SubmitModule},
+    resource::ProjectResource,
+};
+use sekisho_audit::{Checkpoint, EventKind, verify_inclusion};
+use sekisho_domain::{Erasure, Project, ReviewState, Verdict};
+use sekisho_store::StoreError;
+use sha2::{Digest, Sha256};
+use sqlx::Row;
+
+use super::{
+    conflict,
+    log::holding,
+    site::{Site, signer},
+    study::Study,
+};
+
+async fn close(site: &Site, study: &Study) -> Result<Project, StoreError> {
+    let resource = ProjectResource { terms: study.terms() };
+    let permit = site.permit::<CloseProject>(&study.steward, resource).await;
+    let closed = site.store().close_project(permit, "asked by the producer".to_owned()).await;
+    closed.map(|project| project.into_inner())
+}
+
+/// Every wrapped key in the database, by scope.
+async fn keys(site: &Site) -> Vec<(String, Vec<u8>)> {
+    let rows = sqlx::query("SELECT scope, wrapped FROM wrapped_key ORDER BY scope")
+        .fetch_all(&mut site.raw().await)
+        .await
+        .unwrap();
+    let key = |row: &sqlx::any::AnyRow| (row.get("scope"), row.get("wrapped"));
+    rows.iter().map(key).collect()
+}
+
+async fn states(site: &Site, query: &'static str) -> Vec<String> {
+    let rows = sqlx::query(query).fetch_all(&mut site.raw().await).await.unwrap();
+    rows.iter().map(|row| row.get("state")).collect()
+}
+
+/// A study with a released run, one under review, one running and one waiting.
+async fn busy(site: &Site) -> Study {
+    let study = Study::begin(site).await;
+    for verdicts in [&[Verdict::Approve, Verdict::Approve][..], &[]] {
+        let order = study.order(site, &study.researcher);
+        study.place(site, &study.researcher, order).await.unwrap();
+        let leased = study.lease(site).await.unwrap();
+        let run = study.complete(site, &leased, b"an output").await.unwrap();
+        let request = study.request(site, &run).await.unwrap();
+        for (reviewer, verdict) in study.reviewers.iter().zip(verdicts) {
+            study.vote(site, reviewer, &request, *verdict).await.unwrap();
+        }
+    }
+    for _ in 0..2 {
+        let order = study.order(site, &study.researcher);
+        study.place(site, &study.researcher, order).await.unwrap();
+    }
+    study.lease(site).await.unwrap();
+    study
+}
+
+pub(crate) async fn sv_3_after_close_out_no_key_is_left_in_any_file(site: &mut Site) {
+    let study = busy(site).await;
+    let before = keys(site).await;
+    assert!(before.len() >= 6, "{} keys", before.len());
+    if site.socket.is_none() {
+        for (scope, wrapped) in &before {
+            assert!(!holding(&site.database_files, wrapped).is_empty(), "{scope} was there");
+        }
+    }
+    let objects = site.folder.path().join("objects");
+    assert!(holding(&objects, b"SKSE").len() >= 6, "sealed objects were there");
+
+    close(site, &study).await.unwrap();
+    site.store().finish_erasures().await.unwrap();
+    assert_eq!(keys(site).await, []);
+    assert_eq!(holding(&objects, b"SKSE"), Vec::<String>::new());
+    if site.socket.is_some() {
+        // The server's journal keeps them until it is recycled; its tables do not.
+        return;
+    }
+    for (scope, wrapped) in &before {
+        assert_eq!(holding(site.folder.path(), wrapped), Vec::<String>::new(), "{scope}");
+    }
+}
+
+pub(crate) async fn sv_3_closing_ends_what_was_under_way(site: &mut Site) {
+    let study = busy(site).await;
+    let mark = site.events().await.len();
+    let project = close(site, &study).await.unwrap();
+    assert_eq!(project.closure.unwrap().by, Some(study.steward.person.person_id));
+    let runs = states(site, "SELECT state FROM run ORDER BY id").await;
+    let cancelled = runs.iter().filter(|state| **state == "cancelled").count();
+    assert_eq!((runs.len(), cancelled), (4, 2), "{runs:?}");
+    let requests = states(site, "SELECT state FROM review_request ORDER BY id").await;
+    assert_eq!(requests, ["released", "withdrawn"]);
+    let kinds: Vec<_> = site.since(mark).await.into_iter().map(|event| event.kind).collect();
+    assert!(matches!(kinds.last(), Some(EventKind::ProjectClosed { .. })), "{kinds:?}");
+    let withdrawn = kinds.iter().any(|kind| {
+        matches!(kind, EventKind::ReviewDecided { outcome: ReviewState::Withdrawn, .. })
+    });
+    assert!(withdrawn, "{kinds:?}");
+}
+
+pub(crate) async fn sv_3_nothing_is_added_to_a_closed_project(site: &mut Site) {
+    let study = busy(site).await;
+    // Permitted before, done after.
+    let resource = ProjectResource { terms: study.terms() };
+    let submitting = site.permit::<SubmitModule>(&study.researcher, resource).await;
+    let starting = study.start_permit(site, &study.researcher).await;
+    let again = ProjectResource { terms: study.terms() };
+    let closing = site.permit::<CloseProject>(&study.steward, again).await;
+    close(site, &study).await.unwrap();
+
+    let module = study.module.clone();
+    let late = site.store().submit_module(submitting, module, b"late", "name = 'late'").await;
+    assert_eq!(conflict(late), "PROJECT_CLOSED");
+    let order = study.order(site, &study.researcher);
+    assert_eq!(conflict(site.store().start_run(starting, order).await), "PROJECT_CLOSED");
+    let twice = site.store().close_project(closing, "twice".to_owned()).await;
+    assert_eq!(conflict(twice), "PROJECT_CLOSED");
+}
+
+pub(crate) async fn sv_3_the_erasure_record_is_proved_by_the_log(site: &mut Site) {
+    let study = busy(site).await;
+    let resource = || ProjectResource { terms: study.terms() };
+    let permit = site.permit::<ReadErasure>(&study.steward, resource()).await;
+    let open = site.store().erasure(permit).await;
+    assert!(matches!(open, Err(StoreError::NotFound(_))));
+    close(site, &study).await.unwrap();
+    let permit = site.permit::<ReadErasure>(&study.steward, resource()).await;
+    let proof = site.store().erasure(permit).await.unwrap().into_inner();
+    assert!(!proof.removed);
+    let erasure: Erasure = serde_json::from_str(&proof.erasure_json).unwrap();
+    assert_eq!((erasure.rule.as_str(), erasure.entry_index), ("SV-3", proof.entry_index));
+    assert!(erasure.keys.contains(&study.project.project_id.to_string()));
+    assert!(erasure.objects.iter().any(|name| name.starts_with("outputs/")));
+    let head = Checkpoint::verify(&proof.checkpoint, signer().verifier()).unwrap().head;
+    verify_inclusion(&proof.entry, proof.entry_index, &head, &proof.inclusion).unwrap();
+    let sha256 = hex::encode(Sha256::digest(&proof.erasure_json));
+    assert!(String::from_utf8(proof.entry).unwrap().contains(&sha256));
+    site.store().finish_erasures().await.unwrap();
+    let permit = site.permit::<ReadErasure>(&study.steward, resource()).await;
+    assert!(site.store().erasure(permit).await.unwrap().into_inner().removed);
+}
+
+pub(crate) async fn sv_3_an_erasure_that_was_cut_off_is_finished_later(site: &mut Site) {
+    let study = busy(site).await;
+    close(site, &study).await.unwrap();
+    site.close();
+    site.open().await.unwrap();
+    let objects = site.folder.path().join("objects");
+    assert!(!holding(&objects, b"SKSE").is_empty());
+    // One of them was removed before the cut.
+    let any = holding(&objects, b"SKSE").remove(0);
+    std::fs::remove_file(any).unwrap();
+    site.store().finish_erasures().await.unwrap();
+    assert_eq!(holding(&objects, b"SKSE"), Vec::<String>::new());
+}
+
+pub(crate) async fn ag_6_a_project_is_closed_after_its_period(site: &mut Site) {
+    let study = busy(site).await;
+    let end = study.project.agreement.period_end;
+    let store = site.store();
+    let closed = |now| store.close_ended_projects(now, 60);
+    assert_eq!(closed(end).await.unwrap(), []);
+    assert_eq!(closed(end.plus_seconds(60)).await.unwrap(), [study.project.project_id]);
+    assert_eq!(closed(end.plus_seconds(61)).await.unwrap(), [], "once");
+    let events = site.events().await;
+    let last = events.last().unwrap();
+    assert_eq!((last.actor, last.request_id), (sekisho_audit::Actor::System {}, None));
+    let project = site.store().project(study.project.project_id).await.unwrap();
+    assert_eq!(project.for_decision().closure.clone().unwrap().by, None);
+}

@@ -1,0 +1,110 @@
+//! The end of a project: nothing of it decrypts any more, and a record proves it.
+
+use std::{fs, path::Path};
+
+use sekisho_demo::site::{AgreementFile, Site, StageName};
+use serde_json::Value;
+
+use crate::support::{
+    desk::{
+        self, NOT_FOUND, NOT_VERIFIED, REFUSED, RESEARCHER, example, list, refusal, run_order,
+        submission, text,
+    },
+    log,
+};
+
+#[test]
+fn sv_3_a_closed_project_is_erased_and_the_record_is_proved_offline() {
+    let (site, staff) = Site::staffed().unwrap();
+    let project = desk::open_project(&site, &AgreementFile::for_lung(&staff));
+    let module = desk::bring_in(&site, &example("km-by-sex"), &project);
+    let run = desk::succeeded(&site, &project, &module, &[]);
+    let release = desk::approved(&site, &desk::ask_release(&site, &run));
+    assert!(!sealed_objects(&site).is_empty());
+    let steward = |words: &[&str]| site.person(StageName::Steward).args(words);
+    let early = refusal(steward(&["steward", "project", "erasure", &project]));
+    assert_eq!(early.0, NOT_FOUND, "an open project has no erasure record");
+    let order = ["steward", "project", "close", &project, "--reason", "the study has ended"];
+    let (status, ..) = refusal(site.person(StageName::Watch).args(order));
+    assert_eq!(status, NOT_FOUND, "closing is the steward's");
+
+    let closed = steward(&order).json().unwrap();
+    assert_eq!(closed["closure"]["reason"], "the study has ended");
+    assert_eq!(sealed_objects(&site), Vec::<String>::new());
+    for refused in [
+        run_order(&site, &project, &module, &[]),
+        submission(&site, &example("km-by-sex"), &project),
+        site.person(RESEARCHER).args(["release", "fetch", &release, "--out"]).arg(site.root()),
+        steward(&order),
+    ] {
+        let (status, _, rule) = refusal(refused);
+        assert_eq!((status, rule.as_str()), (REFUSED, "SV-3"));
+    }
+
+    let kept = site.root().join("erasure");
+    let fetch = ["steward", "project", "erasure", &project, "--out"];
+    let shown = steward(&fetch).arg(&kept).json().unwrap();
+    assert_eq!((&shown["verified"], &shown["removed"]), (&true.into(), &true.into()));
+    for what in [&project, &module, &run] {
+        let keys = list(&shown["erasure"]["keys"]);
+        assert!(keys.contains(&Value::from(what.as_str())), "no {what} in {keys:?}");
+    }
+    let verify = || site.person(StageName::Watch).args(["audit", "erasure"]).arg(&kept);
+    verify().succeed().unwrap();
+    // A record that names one key less is not the one in the log.
+    let record = fs::read_to_string(kept.join("erasure.json")).unwrap();
+    fs::write(kept.join("erasure.json"), record.replace(&format!("\"{run}\","), "")).unwrap();
+    verify().arg("--json").end_with(NOT_VERIFIED).unwrap();
+    log::verified(&site);
+}
+
+/// Objects the gateway keeps, by path.
+fn sealed_objects(site: &Site) -> Vec<String> {
+    let files = walkdir::WalkDir::new(site.root().join("gateway/objects")).into_iter();
+    let files = files.map(Result::unwrap).filter(|entry| entry.file_type().is_file());
+    files.map(|entry| entry.path().display().to_string()).collect()
+}
+
+#[test]
+fn ct_1_anybody_may_read_the_catalogue_and_nothing_else() {
+    let (site, _) = Site::staffed().unwrap();
+    let visitor = profile_without_session(&site);
+    let ask = |words: &[&str]| site.person(RESEARCHER).env("SEKISHO_HOME", &visitor).args(words);
+    let listed = ask(&["catalog", "list"]).json().unwrap();
+    assert_eq!(text(&list(&listed)[0], "dataset_id"), "lung");
+    let shown = ask(&["catalog", "show", "lung"]).json().unwrap();
+    assert_eq!(shown["tables"][0]["quick_counts"]["cells"], Value::Array(vec![]));
+    let (status, ..) = refusal(ask(&["run", "list", "--project", "project_1"]));
+    assert_eq!(status, desk::NOT_LOGGED_IN);
+}
+
+#[test]
+fn ct_2_the_public_counts_are_rounded_and_sum_what_is_published() {
+    let (site, _) = Site::staffed().unwrap();
+    let visitor = profile_without_session(&site);
+    let ask = |words: &[&str]| {
+        let count = ["catalog", "count", "lung", "--table", "lung"];
+        site.person(RESEARCHER).env("SEKISHO_HOME", &visitor).args(count).args(words)
+    };
+    let count = |words: &[&str]| {
+        let answer = ask(words).json().unwrap();
+        answer["patients_rounded"].as_u64().unwrap()
+    };
+    // 26 + 112 men and 37 + 53 women by outcome, each rounded down to tens.
+    assert_eq!(count(&["--where", "sex=1"]), 20 + 110);
+    assert_eq!(count(&["--where", "sex=2"]), 30 + 50);
+    assert_eq!(count(&["--where", "sex=2", "--where", "status=1"]), 30);
+    assert_eq!(count(&[]), 210);
+    let (status, reason, _) = refusal(ask(&["--where", "age=60"]));
+    assert_eq!((status, reason.as_str()), (2, "NOT_COUNTED"));
+}
+
+/// A profile that knows the gateway and nobody's session.
+fn profile_without_session(site: &Site) -> std::path::PathBuf {
+    let folder = site.root().join("visitor");
+    fs::create_dir_all(&folder).unwrap();
+    let config = format!("gateway = \"{}\"\n", site.gateway_url());
+    fs::write(folder.join("config.toml"), config).unwrap();
+    fs::copy(Path::new(&site.ca()), folder.join("ca.pem")).unwrap();
+    folder
+}
