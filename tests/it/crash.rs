@@ -23,7 +23,7 @@ const PATIENTS: u32 = 500;
 const PARAMETERS: [&str; 1] = ["behaviour=infinite_loop"];
 /// Leases of killed workers run out after 30 s; then their runs are taken up again.
 const PATIENCE: Duration = Duration::from_secs(150);
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_secs(120);
 const TICK: Duration = Duration::from_millis(10);
 /// How often each of the gateway's own steps is shot at, at other instants each time.
 const ROUNDS: u64 = 5;
@@ -258,11 +258,21 @@ impl Night {
         run
     }
 
-    /// A new run whose guest is running. It may be another's turn first.
+    /// A new run whose guest is running. It may be another's turn first; and on a slow day it
+    /// may be over before it was seen, so that another one is needed.
     fn running(&mut self) -> String {
-        let run = self.start();
-        self.until("the run is running", |night| night.state(&run) == "running");
-        run
+        for _ in 0..10 {
+            let run = self.start();
+            let mut state = String::new();
+            self.until("the run is running or over", |night| {
+                state = night.state(&run);
+                !["queued", "leased"].contains(&state.as_str())
+            });
+            if state == "running" {
+                return run;
+            }
+        }
+        panic!("ten runs were over before they were seen running");
     }
 
     /// A new run that is leased and stays so: the worker waited for it when it was stopped.

@@ -415,10 +415,7 @@ pub(crate) fn holding(folder: &Path, needle: &[u8]) -> Vec<String> {
         } else if kind.is_file() {
             // A server's files come and go.
             let Ok(bytes) = fs::read(&path) else { continue };
-            let first = needle[0];
-            let hit = (0..bytes.len().saturating_sub(needle.len() - 1))
-                .any(|at| bytes[at] == first && bytes[at..].starts_with(needle));
-            if hit {
+            if memchr::memmem::find(&bytes, needle).is_some() {
                 found.push(path.display().to_string());
             }
         }
