@@ -88,6 +88,7 @@ fn world() -> World {
         bring_in: true,
         take_out: true,
         min_cell: 10,
+        cohort_floor: 0,
         runs_per_hour: 10,
     };
     let project = Project {

@@ -10,7 +10,7 @@ use sekisho_access::{
 };
 use sekisho_audit::RunUsage;
 use sekisho_domain::{
-    FailureClass, LeaseId, OutputId, Project, RunId, RunState, Timestamp, WorkerId,
+    Agreement, FailureClass, LeaseId, OutputId, Project, RunId, RunState, Timestamp, WorkerId,
     lifecycle::Lifecycle,
 };
 use sekisho_module::Manifest;
@@ -187,7 +187,7 @@ impl App {
         let parameters = v1::RunTicket::decode(leased.parameters.as_slice())
             .map_err(|error| AppError::Internal(format!("stored parameters: {error}")))?
             .parameters;
-        let min_cell = project.for_decision().agreement.min_cell;
+        let Agreement { min_cell, cohort_floor, .. } = project.for_decision().agreement;
         let run = &leased.run;
         let dataset = self.store.dataset(&run.dataset_id, Some(&run.dataset_version)).await?;
         let ticket = v1::RunTicket {
@@ -202,7 +202,7 @@ impl App {
             dataset_manifest_sha256: bytes(&dataset.for_decision().manifest_sha256),
             tables: granted(project.for_decision(), &manifest),
             parameters,
-            limits: Some(v1::RunLimits { min_cell, ..self.limits }),
+            limits: Some(v1::RunLimits { min_cell, cohort_floor, ..self.limits }),
             issued_at: Some(timestamp(now)),
             expires_at: Some(timestamp(now.plus_seconds(TICKET_SECONDS))),
             decision_index: leased.run.decision_index,

@@ -58,6 +58,9 @@ pub struct Agreement {
     pub take_out: bool,
     /// 最小集計単位: distinct patients below which a cell is flagged.
     pub min_cell: u32,
+    /// Distinct patients below which a run ends without outputs; 0 sets no floor.
+    #[serde(default)]
+    pub cohort_floor: u32,
     /// Runs one person may start in any hour (SV-4).
     pub runs_per_hour: u32,
 }

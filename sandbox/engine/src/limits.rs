@@ -29,6 +29,8 @@ pub(crate) struct Limits {
     pub(crate) output_bytes: u64,
     pub(crate) output_cells: u32,
     pub(crate) min_cell: u32,
+    /// Distinct patients below which nothing is made of a run.
+    pub(crate) cohort_floor: u64,
 }
 
 impl From<RunLimits> for Limits {
@@ -44,6 +46,7 @@ impl From<RunLimits> for Limits {
             cohort_fuel: (given.fuel > 0).then_some(given.fuel),
             output_bytes: or(given.output_bytes, OUTPUT_BYTES),
             output_cells: if given.output_cells == 0 { OUTPUT_CELLS } else { given.output_cells },
+            cohort_floor: u64::from(given.cohort_floor),
             min_cell: if given.min_cell == 0 { MIN_CELL } else { given.min_cell },
         }
     }

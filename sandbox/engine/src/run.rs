@@ -58,6 +58,12 @@ fn execute(
         World::PerPatient => per_patient::run(run, notes, sink)?,
         World::Cohort => cohort::run(run, notes, sink)?,
     };
+    // Only now: in the cohort world the guest decides how much of its view it reads.
+    if notes.patients < limits.cohort_floor {
+        let detail =
+            format!("{} patients, the agreement wants {}", notes.patients, limits.cohort_floor);
+        return Err(Failed::limit("cohort_floor", detail));
+    }
     let outputs: Vec<_> = made.into_iter().map(|made| made.check(limits.min_cell)).collect();
     let bytes: usize = outputs.iter().map(Message::encoded_len).sum();
     if bytes as u64 > limits.output_bytes {

@@ -43,6 +43,7 @@ pub(crate) fn new_agreement(message: v1::Agreement, now: Timestamp) -> Result<Ag
         bring_in: message.bring_in,
         take_out: message.take_out,
         min_cell: between(message.min_cell, 1, u32::MAX, "agreement.min_cell")?,
+        cohort_floor: message.cohort_floor,
         runs_per_hour: between(message.runs_per_hour, 1, RUNS_PER_HOUR, "agreement.runs_per_hour")?,
     })
 }
@@ -137,6 +138,7 @@ fn agreement(agreement: Agreement) -> v1::Agreement {
         bring_in: agreement.bring_in,
         take_out: agreement.take_out,
         min_cell: agreement.min_cell,
+        cohort_floor: agreement.cohort_floor,
         runs_per_hour: agreement.runs_per_hour,
     }
 }
@@ -170,6 +172,7 @@ mod tests {
             bring_in: true,
             take_out: true,
             min_cell: 10,
+            cohort_floor: 100,
             runs_per_hour: 20,
         }
     }

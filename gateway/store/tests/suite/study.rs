@@ -320,6 +320,7 @@ pub(crate) fn project(site: &Site, handlers: &[&Login]) -> Project {
         bring_in: true,
         take_out: true,
         min_cell: 10,
+        cohort_floor: 0,
         runs_per_hour: 1000,
     };
     Project {

@@ -74,3 +74,20 @@ fn a_column_of_another_kind_than_declared_ends_the_run() {
     job.manifest = job.manifest.replace("kind = \"float\"", "kind = \"int\"");
     assert_eq!(failure(job).code, "column_kind");
 }
+
+#[test]
+fn ag_3_a_view_of_fewer_patients_than_agreed_leaves_no_output() {
+    for (module, floor, fails) in
+        [("trivial", 100, false), ("trivial", 101, true), ("columns", 101, true)]
+    {
+        let mut job = job(module);
+        job.view[0].row_filter = "site = 'west'".to_owned();
+        job.limits.cohort_floor = floor;
+        if fails {
+            let failed = failure(job);
+            assert_eq!((failed.class, failed.code), (FailureClass::LimitExceeded, "cohort_floor"));
+        } else {
+            assert_eq!(table(&report(job).outputs[0]), [[Value::Count(100)]]);
+        }
+    }
+}

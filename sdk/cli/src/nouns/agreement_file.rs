@@ -24,6 +24,8 @@ struct AgreementFile {
     bring_in: bool,
     take_out: bool,
     min_cell: u32,
+    #[serde(default)]
+    cohort_floor: u32,
     runs_per_hour: u32,
     tables: Vec<TableGrant>,
 }
@@ -88,6 +90,7 @@ fn request(file: AgreementFile) -> RecordAgreementRequest {
             bring_in: file.bring_in,
             take_out: file.take_out,
             min_cell: file.min_cell,
+            cohort_floor: file.cohort_floor,
             runs_per_hour: file.runs_per_hour,
         }),
         step_up: None,

@@ -92,6 +92,7 @@ pub(crate) fn describe(project: &Project) -> String {
         ("bring in", yes(agreement.bring_in)),
         ("take out", yes(agreement.take_out)),
         ("minimum cell", agreement.min_cell.to_string()),
+        ("least patients", agreement.cohort_floor.to_string()),
         ("runs per hour", agreement.runs_per_hour.to_string()),
     ])
 }
