@@ -14,6 +14,7 @@ mod background;
 mod budget;
 mod bundle;
 pub mod catalogue;
+pub mod closing;
 pub mod error;
 pub mod login;
 pub mod modules;

@@ -3,8 +3,8 @@
 use sekisho_access::{
     Caller, Visible,
     action::{
-        CloseProject, EnrolWorker, ListPeople, ReadErasure, RecordAgreement, RegisterDataset,
-        RegisterOrganisation, RegisterPerson, RemovePerson,
+        EnrolWorker, ListPeople, RecordAgreement, RegisterDataset, RegisterOrganisation,
+        RegisterPerson, RemovePerson,
     },
     resource::Site,
 };
@@ -12,7 +12,7 @@ use sekisho_domain::{
     Agreement, AgreementId, Dataset, Organisation, OrganisationId, OrganisationKind, Page,
     PageRequest, Person, PersonId, Project, ProjectId, ProvisionMethod, Role, Timestamp, WorkerId,
 };
-use sekisho_store::{StoreError, closing::ErasureProof, people::Invitation};
+use sekisho_store::{StoreError, people::Invitation};
 
 use crate::{App, AppError, login::code_sha256, step_up::StepUpAnswer};
 
@@ -158,44 +158,6 @@ impl App {
         let project_id = ProjectId::new(caller.at);
         let project = Project { project_id, name: project_name, agreement, closure: None };
         Ok(self.store.record_agreement(permit, project).await?)
-    }
-
-    /// Closes a project, with a fresh assertion: its runs end and its keys are destroyed
-    /// (SV-3).
-    ///
-    /// # Errors
-    /// [`AppError::Refused`] when it is closed already.
-    pub async fn close_project(
-        &self,
-        caller: &Caller,
-        project_id: ProjectId,
-        reason: String,
-        answer: StepUpAnswer,
-    ) -> Result<Visible<Project>, AppError> {
-        let fresh = self.redeem_step_up(caller, answer).await?;
-        let resource = self.project_resource(caller, project_id).await?;
-        let permit =
-            self.authorizer.authorize_fresh::<CloseProject>(caller, resource, fresh).await?;
-        let closed = self.store.close_project(permit, reason).await?;
-        // What cannot be removed now is removed later; the keys are gone.
-        if let Err(error) = self.store.finish_erasures().await {
-            tracing::warn!(%error, %project_id, "an erasure is not finished yet");
-        }
-        Ok(closed)
-    }
-
-    /// A closed project's erasure record (消去記録) with the log's proof of it.
-    ///
-    /// # Errors
-    /// [`AppError::NotFound`] while the project is open.
-    pub async fn erasure(
-        &self,
-        caller: &Caller,
-        project_id: ProjectId,
-    ) -> Result<Visible<ErasureProof>, AppError> {
-        let resource = self.project_resource(caller, project_id).await?;
-        let permit = self.authorizer.authorize::<ReadErasure>(caller, resource).await?;
-        Ok(self.store.erasure(permit).await?)
     }
 
     /// Lets a worker in: a certificate for its key, and the key that verifies tickets.
