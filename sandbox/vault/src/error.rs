@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use crate::{Exhausted, Generation};
+
 /// What can go wrong with keys, envelopes and signatures.
 ///
 /// No variant carries key bytes or plaintext. Failed decryption never says which of key,
@@ -21,6 +23,20 @@ pub enum VaultError {
     /// The text is no wrapped key, or the wrapped bytes are no key.
     #[error("not a wrapped key")]
     NotAKey,
+    /// The key was wrapped under a generation that this vault does not have.
+    #[error("wrapped under generation {generation}, which this vault does not have")]
+    UnknownGeneration {
+        /// The generation that the wrapped key names.
+        generation: Generation,
+    },
+    /// The current generation may wrap no more keys; a new one must be made first.
+    #[error("generation {generation} may wrap no more keys: {why}; rotate the vault's key")]
+    RotateFirst {
+        /// The generation.
+        generation: Generation,
+        /// Why.
+        why: Exhausted,
+    },
     /// The signature does not fit the bytes, the label and the identity.
     #[error("signature does not fit")]
     BadSignature,
@@ -68,6 +84,8 @@ impl VaultError {
             Self::CannotOpen => "vault.cannot_open",
             Self::TooLarge => "vault.too_large",
             Self::NotAKey => "vault.not_a_key",
+            Self::UnknownGeneration { .. } => "vault.unknown_generation",
+            Self::RotateFirst { .. } => "vault.rotate_first",
             Self::BadSignature => "vault.bad_signature",
             Self::BadIdentity { .. } => "vault.bad_identity",
             Self::LaxPermissions { .. } => "vault.lax_permissions",

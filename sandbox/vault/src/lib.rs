@@ -10,6 +10,7 @@
 //!   drop and never printed.
 //! - Every nonce is fresh from the operating system. A key should seal fewer than 2^32
 //!   messages (NIST SP 800-38D, 8.3): make a new key for each data set version or object.
+//!   A vault's root key lives longer, so its uses are counted and its age is limited.
 //! - Files that hold secrets are readable by their owner alone, or they are refused.
 //!
 //! Must never depend on: Parquet, gRPC, a database, or any crate of the gateway.
@@ -18,15 +19,25 @@ mod context;
 mod envelope;
 mod error;
 mod file_vault;
+mod generation;
 mod identity;
 mod key;
+mod memory_vault;
 mod private;
+mod uses;
+mod vault;
+mod wrapped;
 
 pub use context::Context;
 pub use envelope::{ENVELOPE_OVERHEAD, open, seal};
 pub use error::VaultError;
-pub use file_vault::{FileVault, KeyVault, MemoryVault};
+pub use file_vault::FileVault;
+pub use generation::{
+    CRYPTO_PERIOD, Exhausted, Generation, GenerationStatus, MOST_USES, UseRecord,
+};
 pub use identity::{SIGNATURE_LEN, SigningIdentity, VerifyingIdentity};
 pub use key::{Key, WrappedKey, unwrap, wrap};
+pub use memory_vault::MemoryVault;
 pub use private::{create_private_dir, create_private_file, read_private_file};
+pub use vault::{KeyUnwrapper, KeyVault, KeyWrapper, RotatingVault};
 pub use zeroize::Zeroizing;
