@@ -37,6 +37,42 @@ pub enum VaultError {
         /// Why.
         why: Exhausted,
     },
+    /// A token or its PKCS#11 library refused or failed.
+    #[error("token {token}: {doing} failed")]
+    Token {
+        /// Label of the token.
+        token: String,
+        /// What was being done.
+        doing: &'static str,
+        /// Why it failed, as the library says it.
+        source: cryptoki::error::Error,
+    },
+    /// The library knows no token of this label, or more than one.
+    #[error("{library}: {found} tokens are labelled {token}, wanted one")]
+    NoSuchToken {
+        /// The PKCS#11 library.
+        library: PathBuf,
+        /// The label looked for.
+        token: String,
+        /// How many tokens have it.
+        found: usize,
+    },
+    /// A root key in the token could leave it, came from elsewhere, or has a double.
+    #[error("token {token}: root key {generation} {why}")]
+    ExposedRoot {
+        /// Label of the token.
+        token: String,
+        /// Which root key.
+        generation: Generation,
+        /// What is wrong with it.
+        why: &'static str,
+    },
+    /// The token sealed a key in a way that it or others cannot open.
+    #[error("token {token} does not do AES-GCM as PKCS#11 has it")]
+    OddToken {
+        /// Label of the token.
+        token: String,
+    },
     /// The signature does not fit the bytes, the label and the identity.
     #[error("signature does not fit")]
     BadSignature,
@@ -86,6 +122,10 @@ impl VaultError {
             Self::NotAKey => "vault.not_a_key",
             Self::UnknownGeneration { .. } => "vault.unknown_generation",
             Self::RotateFirst { .. } => "vault.rotate_first",
+            Self::Token { .. } => "vault.token",
+            Self::NoSuchToken { .. } => "vault.no_such_token",
+            Self::ExposedRoot { .. } => "vault.exposed_root",
+            Self::OddToken { .. } => "vault.odd_token",
             Self::BadSignature => "vault.bad_signature",
             Self::BadIdentity { .. } => "vault.bad_identity",
             Self::LaxPermissions { .. } => "vault.lax_permissions",

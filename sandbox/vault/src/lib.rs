@@ -23,6 +23,7 @@ mod generation;
 mod identity;
 mod key;
 mod memory_vault;
+mod pkcs11;
 mod private;
 mod uses;
 mod vault;
@@ -38,6 +39,7 @@ pub use generation::{
 pub use identity::{SIGNATURE_LEN, SigningIdentity, VerifyingIdentity};
 pub use key::{Key, WrappedKey, unwrap, wrap};
 pub use memory_vault::MemoryVault;
+pub use pkcs11::{Pkcs11Place, Pkcs11Vault};
 pub use private::{create_private_dir, create_private_file, read_private_file};
 pub use vault::{KeyUnwrapper, KeyVault, KeyWrapper, RotatingVault};
 pub use zeroize::Zeroizing;

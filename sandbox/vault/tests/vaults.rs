@@ -6,6 +6,8 @@
 mod behaviour;
 #[path = "vaults/places.rs"]
 mod places;
+#[path = "vaults/token.rs"]
+mod token;
 
 /// Runs every behaviour against one kind of vault, in a module of its own.
 macro_rules! suite {
@@ -45,3 +47,4 @@ macro_rules! every_behaviour {
 }
 
 every_behaviour!(file, crate::places::Folder);
+every_behaviour!(pkcs11, crate::places::SoftToken);
