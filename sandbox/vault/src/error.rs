@@ -29,6 +29,15 @@ pub enum VaultError {
         /// The generation that the wrapped key names.
         generation: Generation,
     },
+    /// The key was wrapped for another receiving key than this one.
+    #[error("wrapped for another receiving key")]
+    OtherReceiver,
+    /// The file holds no public receiving key.
+    #[error("{path}: no public receiving key")]
+    BadReceiver {
+        /// The file.
+        path: PathBuf,
+    },
     /// The current generation may wrap no more keys; a new one must be made first.
     #[error("generation {generation} may wrap no more keys: {why}; rotate the vault's key")]
     RotateFirst {
@@ -121,6 +130,8 @@ impl VaultError {
             Self::TooLarge => "vault.too_large",
             Self::NotAKey => "vault.not_a_key",
             Self::UnknownGeneration { .. } => "vault.unknown_generation",
+            Self::OtherReceiver => "vault.other_receiver",
+            Self::BadReceiver { .. } => "vault.bad_receiver",
             Self::RotateFirst { .. } => "vault.rotate_first",
             Self::Token { .. } => "vault.token",
             Self::NoSuchToken { .. } => "vault.no_such_token",
