@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::{Context as _, ensure};
 use arrow::csv::WriterBuilder;
 use sekisho_dataset::{Profile, source_schema};
-use sekisho_vault::{Context, FileVault, Key, KeyVault as _};
+use sekisho_vault::{Context, FileVault, Key, KeyUnwrapper as _, KeyWrapper as _};
 
 use crate::Extent;
 use crate::cohort::as_sealed;
