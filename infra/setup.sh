@@ -25,6 +25,8 @@ main() {
   if [[ $wanted == test ]]; then
     # The store's tests start a cluster of their own; only the programs are needed.
     compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null || packages+=(postgresql)
+    # The key vault's tests make a token of their own; only library and program are needed.
+    [[ -e /usr/lib/softhsm/libsofthsm2.so ]] || packages+=(softhsm2)
     have npm || packages+=(nodejs npm)
   fi
   if ! wasm_by_rustup; then

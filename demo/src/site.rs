@@ -249,8 +249,8 @@ impl Site {
             .tool(&self.programs.ingest)
             .args(["init", "--json", "--zone"])
             .arg(self.root.join("identified"))
-            .arg("--vault")
-            .arg(worker.join("vault"))
+            .arg("--receiver")
+            .arg(worker.join("receiving.pub"))
             .succeed()?;
         let key = zone.json()?;
         let key = key.get("verify_key_file").and_then(Value::as_str).unwrap_or_default();
@@ -286,8 +286,8 @@ impl Site {
             .arg(source)
             .arg("--zone")
             .arg(self.root.join("identified"))
-            .arg("--vault")
-            .arg(self.root.join("worker/vault"))
+            .arg("--receiver")
+            .arg(self.root.join("worker/receiving.pub"))
             .arg("--out")
             .arg(self.root.join("datasets"))
     }

@@ -1,11 +1,11 @@
 //! Nothing is plaintext at rest: distinctive values are sealed, read by modules, reviewed,
 //! and then looked for in every byte that the site and its people left behind.
 
-use std::{fs, path::Path, time::Duration};
+use std::{fs, path::Path, sync::Arc, time::Duration};
 
 use sekisho_dataset::{Grant, SealedVersion};
 use sekisho_demo::site::{AgreementFile, Site, StageName};
-use sekisho_vault::{FileVault, VerifyingIdentity};
+use sekisho_vault::{FileVault, ReceivingKey, VerifyingIdentity};
 
 use crate::support::{
     canaries::{Canaries, Scan},
@@ -65,7 +65,12 @@ fn zn_2_the_gateway_opens_no_data_set_with_all_the_keys_it_has() {
     let gateway = FileVault::open(&root.join("gateway/vault")).unwrap();
     let refused = version.unwrap_granted(&gateway, &grant).unwrap_err();
     assert_eq!(refused.code(), "dataset.sealed");
+    let sealed = root.join("worker/receiving.key.sealed");
+    let stolen = FileVault::open(&root.join("gateway/vault")).unwrap();
+    assert!(ReceivingKey::open(&sealed, Arc::new(stolen)).is_err());
     let worker = FileVault::open(&root.join("worker/vault")).unwrap();
+    assert!(version.unwrap_granted(&worker, &grant).is_err(), "not without the receiving key");
+    let worker = ReceivingKey::open(&sealed, Arc::new(worker)).unwrap();
     let keys = version.unwrap_granted(&worker, &grant).unwrap();
 
     let mut bare = Canaries::default();
@@ -83,7 +88,7 @@ fn zn_2_the_gateway_opens_no_data_set_with_all_the_keys_it_has() {
         }
         let scan = bare.hits_below(&root);
         assert!(scan.hits.is_empty(), "running: {running}\n{:#?}", scan.hits);
-        assert!(scan.covers("worker/vault/root.key") && scan.covers("gateway/sekisho.db"));
+        assert!(scan.covers("worker/vault/root-1.key") && scan.covers("gateway/sekisho.db"));
     }
 }
 

@@ -13,9 +13,10 @@
 //!   dictionaries/<table>.<column>.sealed
 //! ```
 //!
-//! Keys form a tree: the [`KeyVault`](sekisho_vault::KeyVault) wraps the version's own key,
-//! which wraps one key per column and one footer key per table. A [`Grant`] opens leaves of
-//! that tree ([`GrantedKeys`]); the root never leaves the vault's process.
+//! Keys form a tree: the version's own key, which is sealed for its readers
+//! ([`ReceivingPublic`](sekisho_vault::ReceivingPublic)), wraps one key per column and one
+//! footer key per table. A [`Grant`] opens leaves of that tree ([`GrantedKeys`]). The writer
+//! needs only a [`KeyWrapper`](sekisho_vault::KeyWrapper): it cannot open what others sealed.
 //!
 //! Invariants
 //! - Every Parquet column has its own key. (parquet-rs writes a column without a key in

@@ -205,7 +205,7 @@ pub struct SourceNote {
     pub keyed_digest: String,
 }
 
-/// `keys.json`: the version's key under the vault, everything else under the version's key.
+/// `keys.json`: the version's key sealed for its readers, everything else under the version's key.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct KeyFile {

@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use sekisho_vault::{Key, KeyVault, VaultError, VerifyingIdentity, WrappedKey};
+use sekisho_vault::{Key, KeyUnwrapper, VaultError, VerifyingIdentity, WrappedKey};
 use sha2::{Digest as _, Sha256};
 
 use crate::grant::TableKeys;
@@ -102,7 +102,7 @@ impl SealedVersion {
     /// not have is an error, never a narrower grant.
     pub fn unwrap_granted(
         &self,
-        vault: &dyn KeyVault,
+        unwrapper: &dyn KeyUnwrapper,
         grant: &Grant,
     ) -> Result<GrantedKeys, DatasetError> {
         let bytes = read_small(&self.folder, layout::KEYS)?;
@@ -111,7 +111,7 @@ impl SealedVersion {
         if file.format != KEYS_FORMAT {
             return Err(DatasetError::tampered(layout::KEYS, "unknown format"));
         }
-        let version_key = vault
+        let version_key = unwrapper
             .unwrap(&self.place.version_key(), &file.version_key)
             .map_err(sealed("the version's key"))?;
         let mut tables = BTreeMap::new();

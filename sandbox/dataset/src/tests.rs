@@ -2,6 +2,7 @@
 
 mod dummies;
 mod grants;
+mod parties;
 mod round_trip;
 mod sorting;
 mod tampering;

@@ -18,12 +18,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use arrow::array::RecordBatch;
-use sekisho_vault::{Key, KeyVault, SigningIdentity};
+use sekisho_vault::{Key, KeyWrapper, SigningIdentity};
 
+use crate::grant::TableKeys;
 use crate::layout::{self, Place};
 use crate::manifest::{KEYS_FORMAT, KeyFile, MANIFEST_FORMAT, TableKeyFile};
 use crate::{
-    CatalogueEntry, DatasetError, Manifest, ManifestColumn, Profile, Provenance, TableSpec,
+    CatalogueEntry, DatasetError, GrantedKeys, Manifest, ManifestColumn, Profile, Provenance,
+    TableSpec,
 };
 use folder::SealingFolder;
 use sorted::TableRows;
@@ -58,6 +60,9 @@ pub struct Sealed {
     pub manifest: Manifest,
     /// What users may see of it.
     pub catalogue: CatalogueEntry,
+    /// The keys of the patient columns just written, from memory: whoever seals can read
+    /// back who is in it (OP-1), without being able to open any other version.
+    pub patient_keys: GrantedKeys,
 }
 
 /// Collects the rows of one version and seals them. Dropped before [`finish`](Self::finish)
@@ -114,12 +119,13 @@ impl SealedWriter {
         Ok(())
     }
 
-    /// Seals what was pushed and publishes the version in one rename. `progress` is told
+    /// Seals what was pushed and publishes the version in one rename; `wrapper` seals the
+    /// version's key for whoever is to read it. `progress` is told
     /// how many of how many files are done.
     pub fn finish(
         self,
         provenance: Provenance,
-        vault: &dyn KeyVault,
+        wrapper: &dyn KeyWrapper,
         identity: &SigningIdentity,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Sealed, DatasetError> {
@@ -134,13 +140,14 @@ impl SealedWriter {
         };
         let version_key = Key::generate()?;
         let (mut tables, mut table_keys) = (Vec::new(), BTreeMap::new());
-        let mut patients = Vec::new();
+        let (mut patients, mut patient_keys) = (Vec::new(), BTreeMap::new());
         for (spec, rows) in self.profile.tables.iter().zip(self.tables) {
             let keys = FreshKeys::generate(spec)?;
             table_keys.insert(spec.name.clone(), keys.wrap(&version_key, &self.place, spec)?);
             let min_cell = self.profile.min_cell;
             let seal = files::TableSeal { place: &self.place, spec, keys: &keys, min_cell };
             let (table, tokens) = seal.write(rows, self.buckets, &self.folder, &mut step)?;
+            patient_keys.insert(spec.name.clone(), keys.narrow(table.patient_column()));
             tables.push(table);
             patients.extend(tokens);
             patients.sort_unstable();
@@ -148,9 +155,10 @@ impl SealedWriter {
         }
         let key_file = KeyFile {
             format: KEYS_FORMAT.to_owned(),
-            version_key: vault.wrap(&self.place.version_key(), &version_key)?,
+            version_key: wrapper.wrap(&self.place.version_key(), &version_key)?,
             tables: table_keys,
         };
+        let patient_keys = GrantedKeys { place: self.place.clone(), tables: patient_keys };
         let manifest = Manifest {
             format: MANIFEST_FORMAT.to_owned(),
             dataset: self.place.dataset,
@@ -167,7 +175,7 @@ impl SealedWriter {
         let signature = identity.sign(layout::MANIFEST_LABEL, &signed);
         self.folder.write(layout::SIGNATURE, hex::encode(signature).as_bytes())?;
         let catalogue = CatalogueEntry::new(&manifest, &entry.sha256, &self.profile);
-        Ok(Sealed { folder: self.folder.publish()?, manifest, catalogue })
+        Ok(Sealed { folder: self.folder.publish()?, manifest, catalogue, patient_keys })
     }
 }
 
@@ -184,6 +192,15 @@ impl FreshKeys {
             columns.insert(column.name.clone(), Key::generate()?);
         }
         Ok(Self { footer: Key::generate()?, columns })
+    }
+
+    /// Those that one column is read with.
+    fn narrow(&self, column: &str) -> TableKeys {
+        let wanted = self.columns.iter().filter(|(name, _)| *name == column);
+        TableKeys {
+            footer: self.footer.clone(),
+            columns: wanted.map(|(name, key)| (name.clone(), key.clone())).collect(),
+        }
     }
 
     fn wrap(

@@ -11,8 +11,10 @@
 //!   does, whose key stays in the identified zone.
 //! - No message, log line or summary carries a value from the source; errors name file,
 //!   line and column.
-//! - The identified zone, the key vault of the pseudonymised zone and the data sets lie in
-//!   folders apart from each other, or nothing starts.
+//! - What it seals it seals for the pseudonymised zone: it holds that zone's public key and
+//!   can open no version, its own earlier ones included.
+//! - The identified zone and the data sets lie in folders apart from each other, or nothing
+//!   starts.
 //!
 //! Must never depend on: the query engine, the gateway, or anything with a network.
 

@@ -14,7 +14,7 @@ use sekisho_ingest::{
     Encoding, Format, IdentifiedZone, Ingest, IngestError, Intake, IntakeLists, Progress, Silent,
     Summary, check_apart, verify_report, write_catalogue,
 };
-use sekisho_vault::{FileVault, VerifyingIdentity};
+use sekisho_vault::{ReceivingPublic, VerifyingIdentity};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -31,7 +31,7 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Make the identified zone's secrets and the key vault, keeping what exists.
+    /// Make the identified zone's secrets, keeping what exists.
     Init(Folders),
     /// Seal one CSV file for each table of a profile.
     Csv(FilesArgs),
@@ -110,9 +110,10 @@ struct Folders {
     /// Folder of the identified zone.
     #[arg(long)]
     zone: PathBuf,
-    /// Key vault of the pseudonymised zone.
-    #[arg(long)]
-    vault: PathBuf,
+    /// Public receiving key of the pseudonymised zone (`receiving.pub` of the worker): whom
+    /// data sets are sealed for.
+    #[arg(long, value_name = "FILE")]
+    receiver: PathBuf,
 }
 
 #[derive(Args)]
@@ -232,12 +233,8 @@ struct Done {
 }
 
 fn init(folders: &Folders) -> Result<Done, IngestError> {
-    check_apart(&[&folders.zone, &folders.vault])?;
+    ReceivingPublic::load(&folders.receiver)?;
     let zone = IdentifiedZone::init(&folders.zone)?;
-    if !FileVault::exists(&folders.vault) {
-        FileVault::create(&folders.vault)?;
-    }
-    FileVault::open(&folders.vault)?;
     let public = zone.verifying_file();
     let hex = zone.identity().verifying().to_hex();
     Ok(Done {
@@ -355,12 +352,12 @@ fn ingest(
     make: impl FnOnce(&Ingest<'_>, &mut dyn Progress) -> Result<Summary, IngestError>,
 ) -> Result<Done, IngestError> {
     let folders = &target.folders;
-    check_apart(&[&folders.zone, &folders.vault, &target.out])?;
+    check_apart(&[&folders.zone, &target.out])?;
     let zone = IdentifiedZone::open(&folders.zone)?;
-    let vault = FileVault::open(&folders.vault)?;
+    let receiver = ReceivingPublic::load(&folders.receiver)?;
     let ingest = Ingest {
         zone: &zone,
-        vault: &vault,
+        receiver: &receiver,
         out: &target.out,
         options: SealOptions { version: target.version.clone(), buckets: target.buckets },
         now: jiff::Timestamp::now(),

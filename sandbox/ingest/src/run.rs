@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use sekisho_dataset::{
-    CatalogueEntry, FileCheck, Grant, ProcessingNote, Profile, Provenance, SealOptions, Sealed,
+    CatalogueEntry, FileCheck, ProcessingNote, Profile, Provenance, SealOptions, Sealed,
     SealedVersion, SealedWriter, SourceNote, read_table,
 };
-use sekisho_vault::KeyVault;
+use sekisho_vault::ReceivingPublic;
 use serde::Serialize;
 
 use crate::intake::{Gate, IntakeLists};
@@ -39,8 +39,8 @@ impl Progress for Silent {
 pub struct Ingest<'a> {
     /// The zone the source lies in.
     pub zone: &'a IdentifiedZone,
-    /// The key vault of the pseudonymised zone.
-    pub vault: &'a dyn KeyVault,
+    /// Whom data sets are sealed for: the pseudonymised zone, which alone can open them.
+    pub receiver: &'a ReceivingPublic,
     /// The root folder of the data sets.
     pub out: &'a Path,
     /// Name of the version and number of buckets.
@@ -219,14 +219,18 @@ impl Ingest<'_> {
         progress: &mut dyn Progress,
     ) -> Result<Sealed, IngestError> {
         let mut started = false;
-        let sealed =
-            writer.finish(provenance, self.vault, self.zone.identity(), &mut |done, total| {
+        let sealed = writer.finish(
+            provenance,
+            self.receiver,
+            self.zone.identity(),
+            &mut |done, total| {
                 if !started {
                     progress.start("sealing", total);
                     started = true;
                 }
                 progress.at(done);
-            })?;
+            },
+        )?;
         Ok(sealed)
     }
 
@@ -319,10 +323,7 @@ impl Ingest<'_> {
         let version = SealedVersion::open(&sealed.folder, &self.zone.identity().verifying())?;
         let mut survivors = 0;
         for table in &sealed.manifest.tables {
-            // A grant of no column implies the patient column.
-            let grant = Grant::of(&[(&table.name, &[])]);
-            let keys = version.unwrap_granted(self.vault, &grant)?;
-            let opened = version.open_table(&keys, &table.name, FileCheck::Size)?;
+            let opened = version.open_table(&sealed.patient_keys, &table.name, FileCheck::Size)?;
             for batch in read_table(&opened, &[opened.patient_column()])? {
                 let tokens = batch.column_by_name(opened.patient_column());
                 let tokens = tokens.and_then(|array| {

@@ -6,7 +6,7 @@ use crate::{Context, Key, VaultError};
 
 /// Four bytes that name the format and one for its version, authenticated with the rest.
 const HEADER: [u8; 5] = *b"SKSE\x01";
-const NONCE_LEN: usize = 12;
+pub(crate) const NONCE_LEN: usize = 12;
 const TAG_LEN: usize = 16;
 
 /// How many bytes an envelope is longer than its plaintext.
@@ -14,17 +14,8 @@ pub const ENVELOPE_OVERHEAD: usize = HEADER.len() + NONCE_LEN + TAG_LEN;
 
 /// Seals `plaintext` for one context: header, random nonce, AES-256-GCM ciphertext and tag.
 pub fn seal(key: &Key, context: &Context, plaintext: &[u8]) -> Result<Vec<u8>, VaultError> {
-    let mut nonce = [0_u8; NONCE_LEN];
-    getrandom::fill(&mut nonce).map_err(|_| VaultError::Randomness)?;
-    let associated = associated_data(context);
-    let sealed = cipher(key)
-        .encrypt(&Nonce::from(nonce), Payload { msg: plaintext, aad: &associated })
-        .map_err(|_| VaultError::TooLarge)?;
-    let mut envelope = Vec::with_capacity(HEADER.len() + NONCE_LEN + sealed.len());
-    envelope.extend_from_slice(&HEADER);
-    envelope.extend_from_slice(&nonce);
-    envelope.extend_from_slice(&sealed);
-    Ok(envelope)
+    let (nonce, sealed) = encrypt(key, &associated_data(context), plaintext)?;
+    Ok([HEADER.as_slice(), &nonce, &sealed].concat())
 }
 
 /// Opens an envelope; fails closed when key, context or any byte differs.
@@ -35,9 +26,36 @@ pub fn open(
 ) -> Result<Zeroizing<Vec<u8>>, VaultError> {
     let rest = envelope.strip_prefix(&HEADER).ok_or(VaultError::NotAnEnvelope)?;
     let (nonce, sealed) = rest.split_first_chunk::<NONCE_LEN>().ok_or(VaultError::NotAnEnvelope)?;
-    let associated = associated_data(context);
+    decrypt(key, nonce, &associated_data(context), sealed)
+}
+
+pub(crate) fn fresh_nonce() -> Result<[u8; NONCE_LEN], VaultError> {
+    let mut nonce = [0_u8; NONCE_LEN];
+    getrandom::fill(&mut nonce).map_err(|_| VaultError::Randomness)?;
+    Ok(nonce)
+}
+
+/// AES-256-GCM under a fresh random nonce; gives nonce, and ciphertext with tag.
+pub(crate) fn encrypt(
+    key: &Key,
+    associated: &[u8],
+    plaintext: &[u8],
+) -> Result<([u8; NONCE_LEN], Vec<u8>), VaultError> {
+    let nonce = fresh_nonce()?;
+    let sealed = cipher(key)
+        .encrypt(&Nonce::from(nonce), Payload { msg: plaintext, aad: associated })
+        .map_err(|_| VaultError::TooLarge)?;
+    Ok((nonce, sealed))
+}
+
+pub(crate) fn decrypt(
+    key: &Key,
+    nonce: &[u8; NONCE_LEN],
+    associated: &[u8],
+    sealed: &[u8],
+) -> Result<Zeroizing<Vec<u8>>, VaultError> {
     cipher(key)
-        .decrypt(&Nonce::from(*nonce), Payload { msg: sealed, aad: &associated })
+        .decrypt(&Nonce::from(*nonce), Payload { msg: sealed, aad: associated })
         .map(Zeroizing::new)
         .map_err(|_| VaultError::CannotOpen)
 }

@@ -6,7 +6,8 @@ use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use crate::{Context, VaultError, create_private_file, envelope, read_private_file};
+use crate::wrapped::Parts;
+use crate::{Context, Generation, VaultError, create_private_file, envelope, read_private_file};
 
 const KEY_LINE: &[u8] = b"sekisho-key-v1 ";
 
@@ -78,6 +79,12 @@ impl WrappedKey {
     #[must_use]
     pub fn as_bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// The generation of the vault that it says wrapped it; `None` when another key did.
+    #[must_use]
+    pub fn generation(&self) -> Option<Generation> {
+        Parts::of(self).ok().map(|parts| parts.generation)
     }
 
     /// Takes an envelope's bytes as stored; whether they open shows in [`unwrap`].

@@ -42,6 +42,27 @@ pub fn create_private_file(path: &Path, content: &[u8]) -> Result<(), VaultError
     sync_parent(path)
 }
 
+/// Replaces a file in one step with one that only its owner may read (0600). A kill at any
+/// moment leaves the old content or the new. Callers must not run at the same time.
+pub(crate) fn replace_private_file(path: &Path, content: &[u8]) -> Result<(), VaultError> {
+    let mut hidden = path.as_os_str().to_owned();
+    hidden.push(".next");
+    let hidden = Path::new(&hidden);
+    match fs::remove_file(hidden) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(io(hidden, "removing", error));
+        }
+        _ => {}
+    }
+    let mut options = OpenOptions::new();
+    let file = options.write(true).create_new(true).mode(0o600).open(hidden);
+    let mut file = file.map_err(|source| io(hidden, "creating the file", source))?;
+    let written = file.write_all(content).and_then(|()| file.sync_all());
+    let renamed = written.and_then(|()| fs::rename(hidden, path));
+    renamed.map_err(|source| io(path, "replacing the file", source))?;
+    sync_parent(path)
+}
+
 /// Reads a secret file, refusing symbolic links and permissions wider than 0600.
 pub fn read_private_file(path: &Path) -> Result<Zeroizing<Vec<u8>>, VaultError> {
     let link = fs::symlink_metadata(path).map_err(|source| io(path, "looking up", source))?;
@@ -87,6 +108,6 @@ fn sync_parent(path: &Path) -> Result<(), VaultError> {
         .map_err(|source| io(parent, "flushing the folder", source))
 }
 
-fn io(path: &Path, doing: &'static str, source: std::io::Error) -> VaultError {
+pub(crate) fn io(path: &Path, doing: &'static str, source: std::io::Error) -> VaultError {
     VaultError::Io { path: path.to_owned(), doing, source }
 }

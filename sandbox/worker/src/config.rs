@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 
 use http::Uri;
 use sekisho_runner::{Control, Lowered};
+use sekisho_vault::{Pkcs11Place, VaultPlace};
 
 /// Everything wrong with a configuration, found in one go; one line for each.
 #[derive(Debug, PartialEq, Eq)]
@@ -38,8 +39,11 @@ pub struct Config {
     pub ingest_key: PathBuf,
     /// `datasets`: folder of sealed data set versions.
     pub datasets: PathBuf,
-    /// `vault`: folder of the key vault that wraps the data sets' keys.
-    pub vault: PathBuf,
+    /// `vault`: the key vault that seals the receiving key. A folder, or a table with a
+    /// token's `library`, `token` (label), `pin` (file, 0600) and `records` (folder).
+    pub vault: VaultPlace,
+    /// `receiving_key`: the sealed private half of the key that data sets are sealed for.
+    pub receiving_key: PathBuf,
     /// `runner`: the `sekisho-runner` program; beside this program when left out.
     pub runner: PathBuf,
     /// `slots`: runs at a time, 1 to 16; 1 when left out.
@@ -76,7 +80,8 @@ impl Config {
             ticket_key: keys.path("ticket_key"),
             ingest_key: keys.path("ingest_key"),
             datasets: keys.path("datasets"),
-            vault: keys.path("vault"),
+            vault: keys.vault(),
+            receiving_key: keys.path("receiving_key"),
             runner: keys.runner(),
             slots: keys.slots(),
             lowered: keys.lowered(),
@@ -104,6 +109,23 @@ impl Keys<'_> {
     fn path(&mut self, key: &str) -> PathBuf {
         let text = self.text(key).unwrap_or_default();
         self.folder.join(text)
+    }
+
+    fn vault(&mut self) -> VaultPlace {
+        let Some(toml::Value::Table(table)) = self.table.get("vault").cloned() else {
+            return VaultPlace::Folder(self.path("vault"));
+        };
+        self.table.remove("vault");
+        let mut inner = Keys { table, folder: self.folder, errors: Vec::new() };
+        let place = Pkcs11Place {
+            library: inner.path("library"),
+            token: inner.text("token").unwrap_or_default(),
+            pin: inner.path("pin"),
+            records: inner.path("records"),
+        };
+        let errors = inner.finish().err().map(|errors| errors.0).unwrap_or_default();
+        self.errors.extend(errors.iter().map(|error| format!("vault.{error}")));
+        VaultPlace::Token(place)
     }
 
     fn runner(&mut self) -> PathBuf {
@@ -184,6 +206,7 @@ mod tests {
         ingest_key = "/elsewhere/ingest.pub"
         datasets = "../datasets"
         vault = "vault"
+        receiving_key = "receiving.key.sealed"
     "#;
 
     fn parse(text: &str) -> Result<Config, ConfigErrors> {
@@ -219,6 +242,7 @@ mod tests {
             "ingest_key",
             "datasets",
             "vault",
+            "receiving_key",
             "slots",
             "lowered",
             "colour",
@@ -226,6 +250,21 @@ mod tests {
             let about = errors.iter().filter(|error| error.starts_with(&format!("{key}:")));
             assert_eq!(about.count(), 1, "{key} in {errors:?}");
         }
+    }
+
+    #[test]
+    fn a_vault_is_a_folder_or_a_token() {
+        assert_eq!(parse(GOOD).unwrap().vault, VaultPlace::Folder("/site/worker/vault".into()));
+        let token =
+            r#"vault = { library = "/lib/hsm.so", token = "a", pin = "pin", records = "r" }"#;
+        let config = parse(&GOOD.replace(r#"vault = "vault""#, token)).unwrap();
+        let VaultPlace::Token(place) = config.vault else { panic!("no token") };
+        assert_eq!((place.token.as_str(), place.pin), ("a", "/site/worker/pin".into()));
+        let bad = r#"vault = { library = "/lib/hsm.so", token = 7, records = "r", slot = 1 }"#;
+        let errors = parse(&GOOD.replace(r#"vault = "vault""#, bad)).unwrap_err().0;
+        let names: Vec<_> = errors.iter().filter_map(|error| error.split_once(':')).collect();
+        let names: Vec<_> = names.iter().map(|(name, _)| *name).collect();
+        assert_eq!(names, ["vault.token", "vault.pin", "vault.slot"]);
     }
 
     #[test]

@@ -1,7 +1,10 @@
 use std::path::{Path, PathBuf};
 
 use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
-use sekisho_vault::{FileVault, VaultError, Zeroizing, create_private_dir, create_private_file};
+use sekisho_vault::{
+    Pkcs11Place, ReceivingKey, VaultError, VaultPlace, Zeroizing, create_private_dir,
+    create_private_file,
+};
 
 /// Why a worker's folder could not be made.
 #[derive(Debug, thiserror::Error)]
@@ -34,12 +37,22 @@ impl InitError {
     }
 }
 
-/// Makes a worker's folder: key vault, client key with its certificate request, and a
-/// configuration that names what is still to be put in place. Returns the request's path.
+/// What was made for others to take along.
+#[derive(Debug)]
+pub struct Made {
+    /// The certificate request, for a steward to answer.
+    pub request: PathBuf,
+    /// The public receiving key, for ingest to seal data sets for.
+    pub receiver: PathBuf,
+}
+
+/// Makes a worker's folder: key vault (in the token, if one is named), receiving key, client
+/// key with its certificate request, and a configuration that names what is still to be put
+/// in place.
 ///
 /// # Errors
 /// [`InitError`]; an existing file is never overwritten.
-pub fn init(folder: &Path, gateway: &str) -> Result<PathBuf, InitError> {
+pub fn init(folder: &Path, gateway: &str, token: Option<&Pkcs11Place>) -> Result<Made, InitError> {
     create_private_dir(folder)?;
     let tls = folder.join("tls");
     create_private_dir(&tls)?;
@@ -48,9 +61,14 @@ pub fn init(folder: &Path, gateway: &str) -> Result<PathBuf, InitError> {
     create_private_file(&tls.join("worker.key"), pem.as_bytes())?;
     let request = tls.join("worker.csr");
     write_new(&request, &certificate_request(&key)?)?;
-    FileVault::create(&folder.join("vault"))?;
-    write_new(&folder.join("config.toml"), &config(gateway))?;
-    Ok(request)
+    let place = match token {
+        Some(token) => VaultPlace::Token(token.clone()),
+        None => VaultPlace::Folder(folder.join("vault")),
+    };
+    let receiver = folder.join("receiving.pub");
+    ReceivingKey::create(&folder.join("receiving.key.sealed"), &receiver, place.create()?)?;
+    write_new(&folder.join("config.toml"), &config(gateway, token))?;
+    Ok(Made { request, receiver })
 }
 
 /// The site's CA takes only the key from it and gives the name itself.
@@ -61,8 +79,9 @@ fn certificate_request(key: &KeyPair) -> Result<String, InitError> {
     Ok(params.serialize_request(key)?.pem()?)
 }
 
-fn config(gateway: &str) -> String {
+fn config(gateway: &str, token: Option<&Pkcs11Place>) -> String {
     let gateway = toml::Value::from(gateway);
+    let vault = token.map_or_else(|| toml::Value::from("vault"), token_table);
     format!(
         r#"# Paths start at this file's folder.
 gateway = {gateway}
@@ -74,7 +93,9 @@ key = "tls/worker.key"
 ticket_key = "ticket-verify.pub"
 ingest_key = "ingest-verify.pub"
 datasets = "../datasets"
-vault = "vault"
+# The key vault, and the key sealed under it that data sets are sealed for.
+vault = {vault}
+receiving_key = "receiving.key.sealed"
 # Runs at a time.
 slots = 1
 # Controls this host does without, of "network", "files", "system-calls". Every run's
@@ -82,6 +103,16 @@ slots = 1
 lowered = []
 "#
     )
+}
+
+fn token_table(token: &Pkcs11Place) -> toml::Value {
+    let text = |path: &Path| toml::Value::from(path.to_string_lossy().into_owned());
+    let mut table = toml::Table::new();
+    table.insert("library".to_owned(), text(&token.library));
+    table.insert("token".to_owned(), token.token.clone().into());
+    table.insert("pin".to_owned(), text(&token.pin));
+    table.insert("records".to_owned(), text(&token.records));
+    toml::Value::Table(table)
 }
 
 fn write_new(path: &Path, text: &str) -> Result<(), InitError> {
@@ -94,28 +125,45 @@ fn write_new(path: &Path, text: &str) -> Result<(), InitError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use sekisho_vault::ReceivingPublic;
     use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
     fn makes_a_private_key_a_request_and_a_configuration_that_parses() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path().join("worker");
-        let request = init(&folder, "https://localhost:8443").unwrap();
-        let text = std::fs::read_to_string(request).unwrap();
+        let made = init(&folder, "https://localhost:8443", None).unwrap();
+        let text = std::fs::read_to_string(made.request).unwrap();
         assert!(text.starts_with("-----BEGIN CERTIFICATE REQUEST-----"));
         let key = std::fs::metadata(folder.join("tls/worker.key")).unwrap();
         assert_eq!(key.permissions().mode() & 0o777, 0o600);
-        assert!(FileVault::open(&folder.join("vault")).is_ok());
-        crate::Config::load(&folder.join("config.toml")).unwrap();
+        let config = crate::Config::load(&folder.join("config.toml")).unwrap();
+        let receiving = ReceivingKey::open(&config.receiving_key, config.vault.open().unwrap());
+        let public = ReceivingPublic::load(&made.receiver).unwrap();
+        assert_eq!(receiving.unwrap().public(), &public);
+    }
+
+    #[test]
+    fn a_token_is_named_in_the_configuration_as_it_is_read_back() {
+        let token = Pkcs11Place {
+            library: "/lib/hsm.so".into(),
+            token: "a \"token\"".to_owned(),
+            pin: "/etc/pin".into(),
+            records: "/site/records".into(),
+        };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        write_new(&path, &config("https://localhost:8443", Some(&token))).unwrap();
+        assert_eq!(crate::Config::load(&path).unwrap().vault, VaultPlace::Token(token));
     }
 
     #[test]
     fn never_overwrites_a_worker() {
         let folder = tempfile::tempdir().unwrap();
         let folder = folder.path().join("worker");
-        init(&folder, "https://localhost:8443").unwrap();
+        init(&folder, "https://localhost:8443", None).unwrap();
         let before = std::fs::read(folder.join("tls/worker.key")).unwrap();
-        assert!(init(&folder, "https://localhost:8443").is_err());
+        assert!(init(&folder, "https://localhost:8443", None).is_err());
         assert_eq!(std::fs::read(folder.join("tls/worker.key")).unwrap(), before);
     }
 }

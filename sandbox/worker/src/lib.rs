@@ -19,6 +19,7 @@ mod config;
 mod gateway;
 mod hold;
 mod init;
+mod keys;
 mod prepare;
 mod refusal;
 mod serve;
@@ -26,7 +27,8 @@ mod site;
 mod ticket;
 
 pub use config::{Config, ConfigErrors};
-pub use init::{InitError, init};
+pub use init::{InitError, Made, init};
+pub use keys::RootKeys;
 pub use prepare::prepare;
 pub use refusal::Refusal;
 pub use serve::serve;

@@ -27,7 +27,7 @@ pub fn prepare(site: &Site, ticket: VerifiedTicket, lease: v1::Lease) -> Result<
     if hex::decode(version.manifest_sha256()).ok() != Some(ticket.dataset_manifest_sha256.clone()) {
         return Err(Refusal::DatasetHash);
     }
-    let keys = version.unwrap_granted(&site.vault, &grant(&ticket))?;
+    let keys = version.unwrap_granted(&site.receiving, &grant(&ticket))?;
     Ok(RunSpec {
         ticket,
         manifest: lease.manifest,

@@ -7,17 +7,17 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use sekisho_runner::RunnerCommand;
-use sekisho_vault::{FileVault, VerifyingIdentity, read_private_file};
+use sekisho_vault::{ReceivingKey, VerifyingIdentity, read_private_file};
 
 use crate::{Config, ConfigErrors};
 
-/// A configuration with everything it names opened: keys, vault, certificates.
+/// A configuration with everything it names opened: keys and certificates.
 #[derive(Debug)]
 pub struct Site {
     pub(crate) config: Config,
     pub(crate) ticket_key: VerifyingIdentity,
     pub(crate) ingest_key: VerifyingIdentity,
-    pub(crate) vault: FileVault,
+    pub(crate) receiving: ReceivingKey,
     pub(crate) tls: Arc<ClientConfig>,
     pub(crate) runner: RunnerCommand,
 }
@@ -31,12 +31,15 @@ impl Site {
         let mut errors = Vec::new();
         let ticket_key = note(&mut errors, "ticket_key", public_key(&config.ticket_key));
         let ingest_key = note(&mut errors, "ingest_key", public_key(&config.ingest_key));
-        let vault = FileVault::open(&config.vault).map_err(|error| error.to_string());
-        let vault = note(&mut errors, "vault", vault);
+        let vault = config.vault.open().map_err(|error| error.to_string());
+        let receiving = note(&mut errors, "vault", vault).and_then(|vault| {
+            let opened = ReceivingKey::open(&config.receiving_key, vault);
+            note(&mut errors, "receiving_key", opened.map_err(|error| error.to_string()))
+        });
         let tls = note(&mut errors, "tls", client_tls(&config));
         note(&mut errors, "datasets", folder(&config.datasets));
         note(&mut errors, "runner", file(&config.runner));
-        let (Some(ticket_key), Some(ingest_key), Some(vault), Some(tls), true) =
+        let (Some(ticket_key), Some(ingest_key), Some(receiving), Some(tls), true) =
             (ticket_key, ingest_key, vault, tls, errors.is_empty())
         else {
             return Err(ConfigErrors(errors));
@@ -46,7 +49,7 @@ impl Site {
             config,
             ticket_key,
             ingest_key,
-            vault,
+            receiving,
             tls: Arc::new(tls),
         })
     }

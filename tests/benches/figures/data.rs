@@ -4,12 +4,15 @@
 use std::fs::{self, File};
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use arrow::csv::WriterBuilder;
 use sekisho_dataset::{Profile, source_schema};
-use sekisho_vault::{Context, FileVault, Key, KeyVault as _, VaultError};
+use sekisho_vault::{
+    Context, FileVault, Key, KeyUnwrapper as _, KeyWrapper as _, ReceivingKey, VaultError,
+};
 
 use crate::Extent;
 use crate::cohort::as_sealed;
@@ -59,8 +62,10 @@ fn ingested(rows: u64) -> anyhow::Result<Ingested> {
     let at = |name: &str| site.path().join(name);
     fs::write(at("profile.toml"), scale::PROFILE)?;
     source(&at("visits.csv"), rows / ROWS_EACH)?;
+    let vault = Arc::new(FileVault::create(&at("vault"))?);
+    ReceivingKey::create(&at("receiving.key.sealed"), &at("receiving.pub"), vault)?;
     let folders = |command: &mut Command| {
-        command.arg("--zone").arg(at("identified")).arg("--vault").arg(at("vault"));
+        command.arg("--zone").arg(at("identified")).arg("--receiver").arg(at("receiving.pub"));
     };
     let mut init = ingest_command(&["init"])?;
     folders(&mut init);

@@ -6,7 +6,6 @@ use std::process::Stdio;
 use std::time::Instant;
 
 use sekisho_dataset::{FileCheck, Grant, read_table};
-use sekisho_vault::FileVault;
 use serde_json::Value;
 
 use crate::site::{REPOSITORY, Site, all_files, holds, json};
@@ -30,8 +29,9 @@ fn lung_is_sealed_and_listed() {
 
     let version = site.version("lung/v1");
     version.verify_files().unwrap();
-    let vault = FileVault::open(&site.at("worker/vault")).unwrap();
-    let keys = version.unwrap_granted(&vault, &Grant::of(&[("lung", &["sex", "status"])])).unwrap();
+    let worker = site.worker();
+    let keys =
+        version.unwrap_granted(&worker, &Grant::of(&[("lung", &["sex", "status"])])).unwrap();
     let table = version.open_table(&keys, "lung", FileCheck::Sha256).unwrap();
     assert_eq!(table.dictionary("sex").unwrap(), ["1", "2"]);
     let rows: usize = read_table(&table, &["sex"]).unwrap().iter().map(|b| b.num_rows()).sum();
@@ -98,7 +98,7 @@ fn cr_1_canaries_of_the_source_rest_nowhere_in_the_site() {
     fs::write(&file, rows).unwrap();
     let table = format!("lung={}", file.display());
     let args = ["csv", "--profile", profile.to_str().unwrap(), "--table", &table];
-    let done = site.run(&args, &["--zone", "--vault", "--out"]);
+    let done = site.run(&args, &["--zone", "--receiver", "--out"]);
     json(&done);
     fs::remove_file(profile).unwrap();
     let mut scanned = vec![done.stdout, done.stderr];
@@ -119,7 +119,7 @@ fn zn_2_zones_in_one_folder_are_refused_at_start() {
     let site = Site::new();
     let inside = site.at("identified/datasets");
     let args = ["generate-ehr", "--patients", "10", "--out", inside.to_str().unwrap()];
-    let done = site.run(&args, &["--zone", "--vault"]);
+    let done = site.run(&args, &["--zone", "--receiver"]);
     assert_eq!(done.status.code(), Some(1));
     let error: Value = serde_json::from_slice(&done.stderr).unwrap();
     assert_eq!(error["error"]["code"], "ingest.zones_overlap");

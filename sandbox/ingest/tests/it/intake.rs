@@ -5,7 +5,6 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::process::Output;
 
 use sekisho_dataset::{FileCheck, Grant, read_table};
-use sekisho_vault::FileVault;
 use serde_json::Value;
 
 use crate::site::{Site, all_files, holds, json};
@@ -64,7 +63,7 @@ impl Ward {
         let (profile, file) = (self.0.at("ward.toml"), self.0.at("stays.csv"));
         let table = format!("stays={}", file.display());
         let args = ["csv", "--profile", profile.to_str().unwrap(), "--table", &table];
-        self.0.run(&[&args, extra].concat(), &["--zone", "--vault", "--out"])
+        self.0.run(&[&args, extra].concat(), &["--zone", "--receiver", "--out"])
     }
 
     fn refused(&self, extra: &[&str]) -> (String, Value) {
@@ -177,8 +176,8 @@ fn dp_1_names_and_numbers_of_the_source_rest_in_no_sealed_value() {
     let ward = Ward::new();
     let summary = json(&ward.seal(&[]));
     let version = ward.0.version("ward/v1");
-    let vault = FileVault::open(&ward.0.at("worker/vault")).unwrap();
-    let keys = version.unwrap_granted(&vault, &Grant::of(&[("stays", &["note"])])).unwrap();
+    let worker = ward.0.worker();
+    let keys = version.unwrap_granted(&worker, &Grant::of(&[("stays", &["note"])])).unwrap();
     let table = version.open_table(&keys, "stays", FileCheck::Sha256).unwrap();
     assert_eq!(table.dictionary("note").unwrap(), ["〔氏名等〕は〔電話番号〕へ"]);
     let rows: usize = read_table(&table, &["note"]).unwrap().iter().map(|b| b.num_rows()).sum();

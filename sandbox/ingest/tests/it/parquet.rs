@@ -9,7 +9,6 @@ use arrow::array::{
 };
 use parquet::arrow::ArrowWriter;
 use sekisho_dataset::{FileCheck, Grant, read_table};
-use sekisho_vault::FileVault;
 use serde_json::Value;
 
 use crate::site::{Site, json};
@@ -56,14 +55,14 @@ fn seal(site: &Site, command: &str, content: &[u8]) -> std::process::Output {
     let (profile, table) = (site.at("checks.toml"), site.at("source"));
     let table = format!("checks={}", table.display());
     let args = [command, "--profile", profile.to_str().unwrap(), "--table", &table];
-    site.run(&args, &["--zone", "--vault", "--out"])
+    site.run(&args, &["--zone", "--receiver", "--out"])
 }
 
 fn sealed_rows(site: &Site, version: &str) -> Vec<RecordBatch> {
     let opened = site.version(&format!("checks/{version}"));
-    let vault = FileVault::open(&site.at("worker/vault")).unwrap();
+    let worker = site.worker();
     let names = ["patient", "item", "value", "day", "times"];
-    let keys = opened.unwrap_granted(&vault, &Grant::of(&[("checks", &names)])).unwrap();
+    let keys = opened.unwrap_granted(&worker, &Grant::of(&[("checks", &names)])).unwrap();
     let table = opened.open_table(&keys, "checks", FileCheck::Sha256).unwrap();
     read_table(&table, &names).unwrap()
 }

@@ -3,9 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::sync::Arc;
 
 use sekisho_dataset::SealedVersion;
-use sekisho_vault::VerifyingIdentity;
+use sekisho_vault::{FileVault, ReceivingKey, VerifyingIdentity};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -17,7 +18,11 @@ pub(crate) struct Site(pub(crate) TempDir);
 impl Site {
     pub(crate) fn new() -> Self {
         let site = Self(tempfile::tempdir().unwrap());
-        let done = site.run(&["init"], &["--zone", "--vault"]);
+        let worker = site.at("worker");
+        let vault = Arc::new(FileVault::create(&worker).unwrap());
+        let (file, public) = (worker.join("receiving.key.sealed"), worker.join("receiving.pub"));
+        ReceivingKey::create(&file, &public, vault).unwrap();
+        let done = site.run(&["init"], &["--zone", "--receiver"]);
         assert!(done.status.success(), "{done:?}");
         site
     }
@@ -32,10 +37,9 @@ impl Site {
         for folder in folders {
             let place = match *folder {
                 "--zone" => "identified",
-                "--vault" => "worker/vault",
+                "--receiver" => "worker/receiving.pub",
                 _ => "datasets",
             };
-            fs::create_dir_all(self.at("worker")).unwrap();
             command.arg(folder).arg(self.at(place));
         }
         command
@@ -49,7 +53,7 @@ impl Site {
         let profile = format!("{REPOSITORY}/policies/profiles/lung.toml");
         let table = format!("lung={REPOSITORY}/tests/data/lung.csv");
         let args = ["csv", "--profile", &profile, "--table", &table];
-        self.run(&[&args, extra].concat(), &["--zone", "--vault", "--out"])
+        self.run(&[&args, extra].concat(), &["--zone", "--receiver", "--out"])
     }
 
     pub(crate) fn csv(&self, profile: &str, tables: &[&str]) -> Value {
@@ -57,14 +61,20 @@ impl Site {
         for table in tables {
             args.extend(["--table", table]);
         }
-        let done = self.run(&args, &["--zone", "--vault", "--out"]);
+        let done = self.run(&args, &["--zone", "--receiver", "--out"]);
         assert_eq!(done.status.code(), Some(1), "{done:?}");
         serde_json::from_slice(&done.stderr).unwrap()
     }
 
     pub(crate) fn ehr(&self) -> Command {
         let args = ["generate-ehr", "--patients", "3000", "--seed", "5"];
-        self.command(&args, &["--zone", "--vault", "--out"])
+        self.command(&args, &["--zone", "--receiver", "--out"])
+    }
+
+    /// What the worker opens data sets with.
+    pub(crate) fn worker(&self) -> ReceivingKey {
+        let vault = FileVault::open(&self.at("worker")).unwrap();
+        ReceivingKey::open(&self.at("worker/receiving.key.sealed"), Arc::new(vault)).unwrap()
     }
 
     pub(crate) fn version(&self, name: &str) -> SealedVersion {

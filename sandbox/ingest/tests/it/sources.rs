@@ -4,7 +4,6 @@ use std::fs;
 use std::path::PathBuf;
 
 use sekisho_dataset::{FileCheck, Grant, OpenTable};
-use sekisho_vault::FileVault;
 use serde_json::{Value, json};
 
 use crate::site::{REPOSITORY, Site, json as done};
@@ -21,8 +20,8 @@ fn put(site: &Site, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
 
 fn opened(site: &Site, version: &str, table: &str, columns: &[&str]) -> OpenTable {
     let version = site.version(version);
-    let vault = FileVault::open(&site.at("worker/vault")).unwrap();
-    let keys = version.unwrap_granted(&vault, &Grant::of(&[(table, columns)])).unwrap();
+    let worker = site.worker();
+    let keys = version.unwrap_granted(&worker, &Grant::of(&[(table, columns)])).unwrap();
     version.open_table(&keys, table, FileCheck::Sha256).unwrap()
 }
 
@@ -39,7 +38,7 @@ fn receipts(site: &Site, content: &str, extra: &[&str]) -> std::process::Output 
     let profile = profile("ndb_receipt");
     let args = ["receipt", "--profile", &profile, "--file", file.to_str().unwrap()];
     let args = [&args[..], &["--encoding", "cp932"], extra].concat();
-    site.run(&args, &["--zone", "--vault", "--out"])
+    site.run(&args, &["--zone", "--receiver", "--out"])
 }
 
 #[test]
@@ -118,7 +117,7 @@ fn fhir(site: &Site, conditions: &str, extra: &[&str]) -> std::process::Output {
     for table in &tables {
         args.extend(["--table", table]);
     }
-    site.run(&[&args, extra].concat(), &["--zone", "--vault", "--out"])
+    site.run(&[&args, extra].concat(), &["--zone", "--receiver", "--out"])
 }
 
 const CONDITION: &str = r#"{"resourceType":"Condition","subject":{"reference":"https://ehr.example/fhir/Patient/p1"},"code":{"coding":[{"code":"E11"}]},"onsetDateTime":"2019-05-01T00:00:00Z"}"#;

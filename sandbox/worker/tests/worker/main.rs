@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use gateway::{Certificates, Gateway};
 use sekisho_proto::v1;
-use sekisho_worker::serve;
+use sekisho_vault::Generation;
+use sekisho_worker::{Config, RootKeys, serve};
 use site::{Folder, find};
 use tokio_util::sync::CancellationToken;
 
@@ -85,8 +86,35 @@ async fn keys_of_columns_that_are_not_granted_reach_no_runner() {
     assert!(has("age"), "the granted key is there");
     assert!(!has("income"), "a key that is not granted is there");
     assert!(find(&job, b"income").is_none());
-    let vault = std::fs::read(play.folder.path("worker/vault/root.key")).unwrap();
+    let vault = std::fs::read(play.folder.path("worker/vault/root-1.key")).unwrap();
     assert!(find(&job, &vault).is_none());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rotation_under_a_running_worker_changes_no_data_set() {
+    let play = Play::start(Folder::good_runner, |folder| folder.lease(&folder.ticket())).await;
+    play.until(|book| book.completed.first().cloned()).await;
+    let config = Config::load(&play.folder.path("worker/config.toml")).unwrap();
+    let files = || {
+        let read = |name: &str| std::fs::read(play.folder.version.folder().join(name)).unwrap();
+        ["keys.json", "manifest.json", "manifest.sig"].map(read)
+    };
+    let before = files();
+    assert_eq!(RootKeys::list(&config).unwrap().due(), None);
+    let keys = RootKeys::rotate(&config).unwrap();
+    assert_eq!(keys.generations.len(), 2);
+    assert_eq!(keys.receiving_key.map(Generation::number), Some(2));
+    assert_eq!(files(), before);
+    // The old root key is needed for nothing any more.
+    std::fs::remove_file(play.folder.path("worker/vault/root-1.key")).unwrap();
+    std::fs::remove_file(play.folder.path("job")).unwrap();
+    let mut again = play.folder.ticket();
+    again.lease_id = "lease-2".to_owned();
+    let again = play.folder.lease(&again);
+    play.gateway.look(|book| book.leases.push_back(again));
+    play.until(|book| book.completed.get(1).cloned()).await;
+    let job = std::fs::read(play.folder.path("job")).unwrap();
+    assert!(find(&job, &play.folder.column_key("age")).is_some());
 }
 
 /// The run is handed back as an environment failure and no runner sees it.

@@ -9,7 +9,7 @@ use prost::Message as _;
 use sekisho_dataset::{Grant, Profile, Provenance, SealOptions, SealedVersion, SealedWriter};
 use sekisho_proto::v1;
 use sekisho_runner::module_context;
-use sekisho_vault::{FileVault, Key, SigningIdentity, seal};
+use sekisho_vault::{Key, ReceivingKey, ReceivingPublic, SigningIdentity, seal};
 use sekisho_worker::{Config, Site, TICKET_LABEL, VerifiedTicket, init, prepare};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
@@ -39,7 +39,7 @@ impl Folder {
     pub(crate) fn new(certificates: &Certificates) -> Self {
         let root = tempfile::tempdir().unwrap();
         let worker = root.path().join("worker");
-        init(&worker, "https://localhost:1").unwrap();
+        init(&worker, "https://localhost:1", None).unwrap();
         let write = |path: &str, text: &str| fs::write(worker.join(path), text).unwrap();
         write("tls/ca.pem", &certificates.ca);
         write("tls/worker.pem", &certificates.client.0);
@@ -50,8 +50,8 @@ impl Folder {
             (SigningIdentity::generate().unwrap(), SigningIdentity::generate().unwrap());
         write("ticket-verify.pub", &tickets.verifying().to_hex());
         write("ingest-verify.pub", &ingest.verifying().to_pem().unwrap());
-        let vault = FileVault::open(&worker.join("vault")).unwrap();
-        let version = seal_dataset(&root.path().join("datasets"), &vault, &ingest);
+        let receiver = ReceivingPublic::load(&worker.join("receiving.pub")).unwrap();
+        let version = seal_dataset(&root.path().join("datasets"), &receiver, &ingest);
         Self { root, tickets, module_key: Key::generate().unwrap(), version }
     }
 
@@ -138,9 +138,10 @@ impl Folder {
 
     /// The bytes of one column's key.
     pub(crate) fn column_key(&self, column: &str) -> Vec<u8> {
-        let vault = FileVault::open(&self.path("worker/vault")).unwrap();
+        let config = Config::load(&self.path("worker/config.toml")).unwrap();
+        let receiving = ReceivingKey::open(&config.receiving_key, config.vault.open().unwrap());
         let grant = Grant::of(&[("people", &[column])]);
-        let keys = self.version.unwrap_granted(&vault, &grant).unwrap();
+        let keys = self.version.unwrap_granted(&receiving.unwrap(), &grant).unwrap();
         let piped = keys.danger_to_pipe();
         let at = find(&piped, column.as_bytes()).unwrap() + column.len();
         piped[at..at + 32].to_vec()
@@ -154,7 +155,7 @@ pub(crate) fn find(whole: &[u8], part: &[u8]) -> Option<usize> {
 
 fn seal_dataset(
     root: &std::path::Path,
-    vault: &FileVault,
+    receiver: &ReceivingPublic,
     ingest: &SigningIdentity,
 ) -> SealedVersion {
     fs::create_dir(root).unwrap();
@@ -163,6 +164,6 @@ fn seal_dataset(
     for table in sekisho_dataset::dummy::generate(&profile, 20, 1).unwrap() {
         writer.push(&table.name, &table.rows).unwrap();
     }
-    let sealed = writer.finish(Provenance::default(), vault, ingest, &mut |_, _| {}).unwrap();
+    let sealed = writer.finish(Provenance::default(), receiver, ingest, &mut |_, _| {}).unwrap();
     SealedVersion::open(&sealed.folder, &ingest.verifying()).unwrap()
 }
