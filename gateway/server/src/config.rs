@@ -244,7 +244,9 @@ fn limits(top: &mut Section) -> RunLimits {
         output_bytes: section.integer("output_bytes", 4 << 20, 1024..=64 << 20),
         output_cells: u32::try_from(section.integer("output_cells", 20_000, 1..=1_000_000))
             .unwrap_or(0),
+        // The agreement says both.
         min_cell: 0,
+        cohort_floor: 0,
     };
     top.close(section);
     limits

@@ -40,7 +40,7 @@ impl Site {
         note(&mut errors, "datasets", folder(&config.datasets));
         note(&mut errors, "runner", file(&config.runner));
         let (Some(ticket_key), Some(ingest_key), Some(receiving), Some(tls), true) =
-            (ticket_key, ingest_key, vault, tls, errors.is_empty())
+            (ticket_key, ingest_key, receiving, tls, errors.is_empty())
         else {
             return Err(ConfigErrors(errors));
         };
