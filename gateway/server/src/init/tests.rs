@@ -53,7 +53,8 @@ async fn a_new_site_can_be_opened_and_nobody_else_can_look_in() {
     let site = folder.path().join("site");
     let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode(&site), 0o700);
-    for secret in ["tls/server.key.pem", "keys/checkpoint.pem", "keys/ticket.pem", "vault/root.key"]
+    for secret in
+        ["tls/server.key.pem", "keys/checkpoint.pem", "keys/ticket.pem", "vault/root-1.key"]
     {
         assert_eq!(mode(&site.join(secret)), 0o600, "{secret}");
     }

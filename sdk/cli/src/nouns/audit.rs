@@ -133,6 +133,11 @@ async fn newest(
     Ok((client, Signed { answer, key, checkpoint }))
 }
 
+/// The log's key, kept from the first time it was seen.
+pub(crate) async fn log_key(desk: &Desk) -> Result<VerifierKey, CliError> {
+    Ok(newest(desk, None).await?.1.key)
+}
+
 async fn checkpoint(
     desk: &Desk,
     note_out: Option<PathBuf>,

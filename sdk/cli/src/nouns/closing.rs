@@ -19,7 +19,10 @@ use crate::{
     ceremony::step_up,
     error::CliError,
     gateway::Desk,
-    nouns::{audit::hashes, project},
+    nouns::{
+        audit::{hashes, log_key},
+        project,
+    },
     screen::fields,
 };
 
@@ -56,7 +59,7 @@ impl ClosingCommand {
                 let answer = client.get_erasure_record(request).await?.into_inner();
                 let removed = answer.removed;
                 let record = Record::new(answer)?;
-                let erasure = record.verify(&desk.profile.log_key()?)?;
+                let erasure = record.verify(&log_key(desk).await?)?;
                 if let Some(folder) = out {
                     record.write(&folder)?;
                 }
