@@ -1,6 +1,6 @@
 //! The end of a project: nothing of it decrypts any more, and a record proves it.
 
-use std::{fs, path::Path};
+use std::fs;
 
 use sekisho_demo::site::{AgreementFile, Site, StageName};
 use serde_json::Value;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::support::{
     desk::{
         self, NOT_FOUND, NOT_VERIFIED, REFUSED, RESEARCHER, example, list, refusal, run_order,
-        submission, text,
+        submission,
     },
     log,
 };
@@ -63,48 +63,4 @@ fn sealed_objects(site: &Site) -> Vec<String> {
     let files = walkdir::WalkDir::new(site.root().join("gateway/objects")).into_iter();
     let files = files.map(Result::unwrap).filter(|entry| entry.file_type().is_file());
     files.map(|entry| entry.path().display().to_string()).collect()
-}
-
-#[test]
-fn ct_1_anybody_may_read_the_catalogue_and_nothing_else() {
-    let (site, _) = Site::staffed().unwrap();
-    let visitor = profile_without_session(&site);
-    let ask = |words: &[&str]| site.person(RESEARCHER).env("SEKISHO_HOME", &visitor).args(words);
-    let listed = ask(&["catalog", "list"]).json().unwrap();
-    assert_eq!(text(&list(&listed)[0], "dataset_id"), "lung");
-    let shown = ask(&["catalog", "show", "lung"]).json().unwrap();
-    assert_eq!(shown["tables"][0]["quick_counts"]["cells"], Value::Array(vec![]));
-    let (status, ..) = refusal(ask(&["run", "list", "--project", "project_1"]));
-    assert_eq!(status, desk::NOT_LOGGED_IN);
-}
-
-#[test]
-fn ct_2_the_public_counts_are_rounded_and_sum_what_is_published() {
-    let (site, _) = Site::staffed().unwrap();
-    let visitor = profile_without_session(&site);
-    let ask = |words: &[&str]| {
-        let count = ["catalog", "count", "lung", "--table", "lung"];
-        site.person(RESEARCHER).env("SEKISHO_HOME", &visitor).args(count).args(words)
-    };
-    let count = |words: &[&str]| {
-        let answer = ask(words).json().unwrap();
-        answer["patients_rounded"].as_u64().unwrap()
-    };
-    // 26 + 112 men and 37 + 53 women by outcome, each rounded down to tens.
-    assert_eq!(count(&["--where", "sex=1"]), 20 + 110);
-    assert_eq!(count(&["--where", "sex=2"]), 30 + 50);
-    assert_eq!(count(&["--where", "sex=2", "--where", "status=1"]), 30);
-    assert_eq!(count(&[]), 210);
-    let (status, reason, _) = refusal(ask(&["--where", "age=60"]));
-    assert_eq!((status, reason.as_str()), (2, "NOT_COUNTED"));
-}
-
-/// A profile that knows the gateway and nobody's session.
-fn profile_without_session(site: &Site) -> std::path::PathBuf {
-    let folder = site.root().join("visitor");
-    fs::create_dir_all(&folder).unwrap();
-    let config = format!("gateway = \"{}\"\n", site.gateway_url());
-    fs::write(folder.join("config.toml"), config).unwrap();
-    fs::copy(Path::new(&site.ca()), folder.join("ca.pem")).unwrap();
-    folder
 }

@@ -10,6 +10,7 @@
 
 mod calls;
 mod canary;
+mod catalogue;
 mod closing;
 mod crash;
 mod direction;

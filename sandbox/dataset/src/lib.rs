@@ -60,7 +60,7 @@ pub use profile::{
 pub use reader::{FileCheck, OpenFile, OpenTable, SealedVersion, read_table};
 pub use schema::{bucket_of, sealed_schema, source_schema};
 pub use source::{date_days, is_name};
-pub use writer::{DEFAULT_BUCKETS, SealOptions, Sealed, SealedWriter};
+pub use writer::{DEFAULT_BUCKETS, SealOptions, Sealed, SealedWriter, Unpublished};
 
 #[cfg(test)]
 mod tests;

@@ -44,6 +44,13 @@ impl SealedVersion {
     /// Opens `<root>/<data set>/<version>`: verifies the signature of the manifest, that
     /// the folder stands under the names it was signed for, and the profile's hash.
     pub fn open(folder: &Path, signer: &VerifyingIdentity) -> Result<Self, DatasetError> {
+        let version = Self::read(folder, signer)?;
+        check_place(folder, &version.manifest)?;
+        Ok(version)
+    }
+
+    /// The same wherever the folder stands: one being sealed has no name yet.
+    pub(crate) fn read(folder: &Path, signer: &VerifyingIdentity) -> Result<Self, DatasetError> {
         let bytes = read_small(folder, layout::MANIFEST)?;
         let signature = read_small(folder, layout::SIGNATURE)?;
         let signature = hex::decode(signature.trim_ascii()).unwrap_or_default();
@@ -54,7 +61,6 @@ impl SealedVersion {
         if manifest.format != MANIFEST_FORMAT {
             return Err(DatasetError::tampered(layout::MANIFEST, "unknown format"));
         }
-        check_place(folder, &manifest)?;
         let profile = read_small(folder, layout::PROFILE)?;
         check_entry(layout::PROFILE, &manifest.profile, &profile)?;
         let profile = String::from_utf8(profile)

@@ -25,7 +25,7 @@ use crate::layout::{self, Place};
 use crate::manifest::{KEYS_FORMAT, KeyFile, MANIFEST_FORMAT, TableKeyFile};
 use crate::{
     CatalogueEntry, DatasetError, GrantedKeys, Manifest, ManifestColumn, Profile, Provenance,
-    TableSpec,
+    SealedVersion, TableSpec,
 };
 use folder::SealingFolder;
 use sorted::TableRows;
@@ -60,9 +60,43 @@ pub struct Sealed {
     pub manifest: Manifest,
     /// What users may see of it.
     pub catalogue: CatalogueEntry,
+}
+
+/// A version sealed whole under a hidden name. Nobody finds it before
+/// [`publish`](Self::publish); dropped before, it is gone.
+#[derive(Debug)]
+pub struct Unpublished {
+    folder: SealingFolder,
+    version: SealedVersion,
+    patient_keys: GrantedKeys,
+}
+
+impl Unpublished {
+    /// The version, to be read back from the disk it was written to.
+    #[must_use]
+    pub fn version(&self) -> &SealedVersion {
+        &self.version
+    }
+
     /// The keys of the patient columns just written, from memory: whoever seals can read
     /// back who is in it (OP-1), without being able to open any other version.
-    pub patient_keys: GrantedKeys,
+    #[must_use]
+    pub fn patient_keys(&self) -> &GrantedKeys {
+        &self.patient_keys
+    }
+
+    /// The folder it will have.
+    #[must_use]
+    pub fn folder(&self) -> PathBuf {
+        self.folder.published_path()
+    }
+
+    /// Gives the version its name, in one rename.
+    pub fn publish(self) -> Result<Sealed, DatasetError> {
+        let (manifest, catalogue) =
+            (self.version.manifest().clone(), self.version.catalogue_entry());
+        Ok(Sealed { folder: self.folder.publish()?, manifest, catalogue })
+    }
 }
 
 /// Collects the rows of one version and seals them. Dropped before [`finish`](Self::finish)
@@ -119,9 +153,7 @@ impl SealedWriter {
         Ok(())
     }
 
-    /// Seals what was pushed and publishes the version in one rename; `wrapper` seals the
-    /// version's key for whoever is to read it. `progress` is told
-    /// how many of how many files are done.
+    /// Seals what was pushed and publishes it.
     pub fn finish(
         self,
         provenance: Provenance,
@@ -129,6 +161,18 @@ impl SealedWriter {
         identity: &SigningIdentity,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Sealed, DatasetError> {
+        self.seal(provenance, wrapper, identity, progress)?.publish()
+    }
+
+    /// Seals what was pushed; `wrapper` seals the version's key for whoever is to read it.
+    /// `progress` is told how many of how many files are done.
+    pub fn seal(
+        self,
+        provenance: Provenance,
+        wrapper: &dyn KeyWrapper,
+        identity: &SigningIdentity,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Unpublished, DatasetError> {
         if let Some(empty) = self.tables.iter().find(|rows| rows.rows() == 0) {
             return Err(DatasetError::EmptyTable { table: empty.name().to_owned() });
         }
@@ -171,11 +215,11 @@ impl SealedWriter {
             provenance,
         };
         let signed = json(&manifest);
-        let entry = self.folder.write(layout::MANIFEST, &signed)?;
+        self.folder.write(layout::MANIFEST, &signed)?;
         let signature = identity.sign(layout::MANIFEST_LABEL, &signed);
         self.folder.write(layout::SIGNATURE, hex::encode(signature).as_bytes())?;
-        let catalogue = CatalogueEntry::new(&manifest, &entry.sha256, &self.profile);
-        Ok(Sealed { folder: self.folder.publish()?, manifest, catalogue, patient_keys })
+        let version = SealedVersion::read(self.folder.path(), &identity.verifying())?;
+        Ok(Unpublished { folder: self.folder, version, patient_keys })
     }
 }
 

@@ -67,9 +67,9 @@ impl Gate {
         self.excluded.len() as u64
     }
 
-    /// How many of these sealed persons should have stayed out: none, or something is wrong.
-    pub(crate) fn survivors(&self, sealed: impl Iterator<Item = u64>) -> u64 {
-        sealed.filter(|token| self.judge(*token) != Verdict::In).count() as u64
+    /// Those of these sealed persons who should have stayed out: none, or something is wrong.
+    pub(crate) fn survivors(&self, sealed: impl Iterator<Item = u64>) -> impl Iterator<Item = u64> {
+        sealed.filter(|token| self.judge(*token) != Verdict::In)
     }
 
     /// Rows kept out by each deletion request.

@@ -38,8 +38,8 @@ pub use intake::{
 };
 pub use pseudonyms::Pseudonyms;
 pub use rejects::RejectedRow;
-pub use run::{Format, Ingest, Intake, Progress, Silent, Summary, write_catalogue};
-pub use source::Encoding;
+pub use run::{Ingest, Intake, Progress, Silent, Summary, write_catalogue};
+pub use source::{Encoding, Format};
 pub use table::Totals;
 pub use tokens::PatientTokens;
 pub use zone::{IdentifiedZone, check_apart};

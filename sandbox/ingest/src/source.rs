@@ -11,15 +11,59 @@ use std::io::{self, Read};
 use std::path::Path;
 use std::rc::Rc;
 
+use sekisho_dataset::{Profile, TableSpec};
 use sha2::{Digest as _, Sha256};
 
 use crate::IngestError;
 use crate::process::FieldError;
 pub(crate) use csv::CsvRows;
 pub use csv::Encoding;
-pub(crate) use fhir::FhirRows;
-pub(crate) use parquet::ParquetRows;
-pub(crate) use receipt::ReceiptRows;
+use fhir::FhirRows;
+use parquet::ParquetRows;
+use receipt::ReceiptRows;
+
+/// How a source is written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// One CSV file for each table (RFC 4180, one header line).
+    Csv,
+    /// One Parquet file of plain columns for each table.
+    Parquet,
+    /// One NDJSON file of FHIR R4 resources for each table.
+    Fhir,
+    /// One file of several record types for all tables, without a header line.
+    Receipt,
+}
+
+impl Format {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Csv => "csv",
+            Self::Parquet => "parquet",
+            Self::Fhir => "fhir",
+            Self::Receipt => "receipt",
+        }
+    }
+
+    /// Opens the rows of one table from the start of its file.
+    pub(crate) fn open(
+        self,
+        file: &Path,
+        encoding: Encoding,
+        profile: &Profile,
+        table: &TableSpec,
+    ) -> Result<Box<dyn Rows>, IngestError> {
+        Ok(match self {
+            Self::Csv => Box::new(CsvRows::open(file, encoding)?),
+            Self::Parquet => {
+                let null = profile.missing.first().map_or("", String::as_str);
+                Box::new(ParquetRows::open(file, null)?)
+            }
+            Self::Fhir => Box::new(FhirRows::open(file, table)?),
+            Self::Receipt => Box::new(ReceiptRows::open(file, encoding, profile, table)?),
+        })
+    }
+}
 
 /// The rows of one table, one after the other.
 pub(crate) trait Rows {

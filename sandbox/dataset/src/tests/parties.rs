@@ -35,16 +35,19 @@ impl Party {
     }
 }
 
-fn sealed_by_ingest(root: &Path, receiver: &Path) -> (Sealed, SealedVersion) {
+/// The version, and the keys that are left in ingest's memory.
+fn sealed_by_ingest(root: &Path, receiver: &Path) -> (GrantedKeys, SealedVersion) {
     let receiver = ReceivingPublic::load(receiver).unwrap();
     let identity = SigningIdentity::generate().unwrap();
     let mut writer = SealedWriter::create(root, &profile(), &SealOptions::default()).unwrap();
     writer.push("people", &people(&people_rows())).unwrap();
     writer.push("events", &events(&event_rows())).unwrap();
-    let sealed = writer.finish(Provenance::default(), &receiver, &identity, &mut |_, _| {});
+    let sealed = writer.seal(Provenance::default(), &receiver, &identity, &mut |_, _| {});
     let sealed = sealed.unwrap();
+    let patient_keys = sealed.patient_keys().clone();
+    let sealed = sealed.publish().unwrap();
     let version = SealedVersion::open(&sealed.folder, &identity.verifying()).unwrap();
-    (sealed, version)
+    (patient_keys, version)
 }
 
 const MATRIX: &str = "
@@ -86,8 +89,8 @@ fn op_1_who_seals_can_read_back_the_patients_of_that_version_alone() {
     let dir = tempfile::tempdir().unwrap();
     let worker = Party::new(&dir.path().join("worker"));
     let receiver = dir.path().join("worker/receiving.pub");
-    let (sealed, version) = sealed_by_ingest(&dir.path().join("datasets"), &receiver);
-    let opened = version.open_table(&sealed.patient_keys, "people", FileCheck::Size).unwrap();
+    let (patient_keys, version) = sealed_by_ingest(&dir.path().join("datasets"), &receiver);
+    let opened = version.open_table(&patient_keys, "people", FileCheck::Size).unwrap();
     let patients = read_table(&opened, &["patient"]).unwrap();
     let grant = Grant::of(&[("people", &[])]);
     let keys = version.unwrap_granted(&worker.receiving, &grant).unwrap();
@@ -95,6 +98,6 @@ fn op_1_who_seals_can_read_back_the_patients_of_that_version_alone() {
     assert_eq!(patients, read_table(&again, &["patient"]).unwrap());
     assert_eq!(read_table(&opened, &["age"]).unwrap_err().code(), "dataset.not_granted");
     let (_, next) = sealed_by_ingest(&dir.path().join("datasets"), &receiver);
-    let error = next.open_table(&sealed.patient_keys, "people", FileCheck::Size).unwrap_err();
+    let error = next.open_table(&patient_keys, "people", FileCheck::Size).unwrap_err();
     assert_eq!(error.code(), "dataset.not_granted");
 }

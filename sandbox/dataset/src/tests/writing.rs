@@ -129,3 +129,22 @@ fn a_missing_value_is_refused_where_none_may_be() {
         other => panic!("{other:?}"),
     }
 }
+
+#[test]
+fn a_version_that_is_not_published_can_be_read_back_and_leaves_nothing() {
+    let site = site();
+    let mut writer = create(site.root(), None).unwrap();
+    writer.push("people", &people(&people_rows())).unwrap();
+    writer.push("events", &events(&event_rows())).unwrap();
+    let (vault, identity) = (&site.vault, &site.identity);
+    let sealed = writer.seal(Provenance::default(), vault, identity, &mut |_, _| {}).unwrap();
+    let keys = sealed.patient_keys();
+    let table = sealed.version().open_table(keys, "people", FileCheck::Sha256).unwrap();
+    let rows: usize =
+        read_table(&table, &["patient"]).unwrap().iter().map(RecordBatch::num_rows).sum();
+    assert_eq!(rows, people_rows().len());
+    let folder = sealed.folder();
+    assert!(folder.ends_with("trial/v2") && !folder.exists());
+    drop(sealed);
+    assert!(files(site.root()).iter().all(|file| !file.contains("v2")));
+}

@@ -51,6 +51,11 @@ impl SealingFolder {
         &self.version
     }
 
+    /// Where the version will be found.
+    pub(super) fn published_path(&self) -> PathBuf {
+        self.dataset.join(&self.version)
+    }
+
     /// Where the version is being written.
     pub(super) fn path(&self) -> &Path {
         &self.hidden
@@ -86,7 +91,7 @@ impl SealingFolder {
             }
         }
         flush(&self.hidden)?;
-        let published = self.dataset.join(&self.version);
+        let published = self.published_path();
         // Fails when the name is taken: a version's folder is never empty.
         fs::rename(&self.hidden, &published)
             .map_err(DatasetError::io(&published, "publishing the version"))?;

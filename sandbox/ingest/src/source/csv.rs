@@ -9,7 +9,7 @@ use crate::process::{FieldError, MAX_FIELD_BYTES};
 use crate::{IngestError, SourceError};
 
 /// What stands in for bytes that the encoding does not know.
-pub(super) const REPLACEMENT: char = '\u{fffd}';
+const REPLACEMENT: char = '\u{fffd}';
 
 /// How a text file is encoded. Never guessed: a wrong guess changes names in silence.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl Encoding {
 pub(crate) struct CsvRows {
     file: PathBuf,
     encoding: Encoding,
-    reader: Reader<DecodeReaderBytes<HashedReader, Vec<u8>>>,
+    reader: Records,
     record: ByteRecord,
     headers: Vec<String>,
     hash: Digest,
@@ -51,19 +51,14 @@ impl CsvRows {
     /// Opens the file and reads its header line.
     pub(crate) fn open(file: &Path, encoding: Encoding) -> Result<Self, IngestError> {
         let (decoded, hash) = decoded(file, encoding)?;
-        let reader = ReaderBuilder::new().has_headers(false).flexible(true).from_reader(decoded);
+        let reader = records(decoded);
         let (record, headers) = (ByteRecord::new(), Vec::new());
         let mut rows = Self { file: file.to_owned(), encoding, reader, record, headers, hash };
         if !rows.advance()? {
-            return Err(rows.whole("source.empty_file", "the file is empty"));
+            return Err(whole(file, "source.empty_file", "the file is empty"));
         }
         rows.headers = rows.read_headers()?;
         Ok(rows)
-    }
-
-    /// An error of the whole file.
-    pub(crate) fn whole(&self, code: &'static str, reason: &str) -> IngestError {
-        self.error(code, 0, String::new(), reason)
     }
 
     fn error(&self, code: &'static str, line: u64, column: String, reason: &str) -> IngestError {
@@ -106,18 +101,55 @@ pub(super) fn decoded(
     Ok((decoded, hash))
 }
 
+/// A file read as UTF-8, record by record.
+pub(super) type Records = Reader<DecodeReaderBytes<HashedReader, Vec<u8>>>;
+
+/// Records of a file that may differ in length; errors of that kind are ours to report.
+pub(super) fn records(decoded: DecodeReaderBytes<HashedReader, Vec<u8>>) -> Records {
+    ReaderBuilder::new().has_headers(false).flexible(true).from_reader(decoded)
+}
+
+/// Reads the next record; false at the end.
+pub(super) fn next_record(
+    reader: &mut Records,
+    record: &mut ByteRecord,
+    file: &Path,
+) -> Result<bool, IngestError> {
+    reader.read_byte_record(record).map_err(|error| match error.into_kind() {
+        csv::ErrorKind::Io(source) => io_error(file, source),
+        // Rows of unequal length are let through and reported by us; nothing else can go
+        // wrong when reading bytes.
+        _ => whole(file, "source.bad_row", "not readable as CSV"),
+    })
+}
+
+/// A field as text, or that it holds what the encoding does not know.
+pub(super) fn text<'a>(
+    field: &'a [u8],
+    header: &str,
+    encoding: Encoding,
+) -> Result<&'a str, FieldError> {
+    let text = std::str::from_utf8(field).ok().filter(|text| !text.contains(REPLACEMENT));
+    text.ok_or_else(|| FieldError {
+        code: "source.bad_encoding",
+        column: header.to_owned(),
+        reason: format!("not {}", encoding.name()),
+    })
+}
+
+/// An error of a whole file.
+pub(super) fn whole(file: &Path, code: &'static str, reason: &str) -> IngestError {
+    let error = SourceError { code, line: 0, column: String::new(), reason: reason.to_owned() };
+    IngestError::Source { file: file.to_owned(), errors: vec![error] }
+}
+
 impl Rows for CsvRows {
     fn headers(&self) -> &[String] {
         &self.headers
     }
 
     fn advance(&mut self) -> Result<bool, IngestError> {
-        self.reader.read_byte_record(&mut self.record).map_err(|error| match error.into_kind() {
-            csv::ErrorKind::Io(source) => io_error(&self.file, source),
-            // Rows of unequal length are let through and reported by us; nothing else can
-            // go wrong when reading bytes.
-            _ => self.whole("source.bad_row", "not readable as CSV"),
-        })
+        next_record(&mut self.reader, &mut self.record, &self.file)
     }
 
     fn line(&self) -> u64 {
@@ -129,23 +161,14 @@ impl Rows for CsvRows {
     }
 
     fn fields(&self) -> Result<Vec<&str>, FieldError> {
-        let wrong = |code, column: &str, reason: String| FieldError {
-            code,
-            column: column.to_owned(),
-            reason,
-        };
         if self.record.len() != self.headers.len() {
             let (found, wanted) = (self.record.len(), self.headers.len());
             let reason = format!("{found} fields, the header has {wanted}");
-            return Err(wrong("source.bad_row", "", reason));
+            let (code, column) = ("source.bad_row", String::new());
+            return Err(FieldError { code, column, reason });
         }
-        let fields = self.record.iter().zip(&self.headers).map(|(field, header)| {
-            let text = std::str::from_utf8(field).ok();
-            text.filter(|text| !text.contains(REPLACEMENT)).ok_or_else(|| {
-                wrong("source.bad_encoding", header, format!("not {}", self.encoding.name()))
-            })
-        });
-        fields.collect()
+        let fields = self.record.iter().zip(&self.headers);
+        fields.map(|(field, header)| text(field, header, self.encoding)).collect()
     }
 
     fn digest(&self) -> [u8; 32] {

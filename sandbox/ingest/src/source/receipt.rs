@@ -1,13 +1,12 @@
 use std::path::{Path, PathBuf};
 
-use csv::{ByteRecord, Reader, ReaderBuilder};
-use encoding_rs_io::DecodeReaderBytes;
+use csv::ByteRecord;
 use sekisho_dataset::{Kind, Profile, TableSpec};
 
-use super::csv::{REPLACEMENT, decoded};
-use super::{Digest, Encoding, HashedReader, Rows, io_error};
+use super::csv::{Records, decoded, next_record, records, text};
+use super::{Digest, Encoding, Rows};
+use crate::IngestError;
 use crate::process::FieldError;
-use crate::{IngestError, SourceError};
 
 /// Rows of one record type in a file of several: a receipt (レセプト) begins with a record of
 /// the first type the profile names (RE), and the records after it (IR, HO, SY, SI, IY)
@@ -16,7 +15,7 @@ use crate::{IngestError, SourceError};
 /// The file is read once for each table, so memory holds one record whatever its size.
 pub(crate) struct ReceiptRows {
     file: PathBuf,
-    reader: Reader<DecodeReaderBytes<HashedReader, Vec<u8>>>,
+    reader: Records,
     hash: Digest,
     encoding: Encoding,
     record: ByteRecord,
@@ -73,7 +72,7 @@ impl ReceiptRows {
         let begin = Beginning { record: begin.clone(), fields: first.fields.len(), present: None };
         Ok(Self {
             file: file.to_owned(),
-            reader: ReaderBuilder::new().has_headers(false).flexible(true).from_reader(decoder),
+            reader: records(decoder),
             hash,
             encoding,
             record: ByteRecord::new(),
@@ -93,8 +92,8 @@ impl ReceiptRows {
     fn begin(&mut self) {
         let whole = self.record.len() == self.begin.fields;
         let field = |place: &usize| {
-            let text = std::str::from_utf8(self.record.get(*place)?).ok()?.trim();
-            (!text.contains(REPLACEMENT)).then(|| text.to_owned())
+            let text = text(self.record.get(*place)?, "", self.encoding).ok()?;
+            Some(text.trim().to_owned())
         };
         self.begin.present = whole.then(|| self.carried.iter().map(field).collect()).flatten();
     }
@@ -115,20 +114,7 @@ impl Rows for ReceiptRows {
 
     fn advance(&mut self) -> Result<bool, IngestError> {
         loop {
-            let read = self.reader.read_byte_record(&mut self.record);
-            let more = read.map_err(|error| match error.into_kind() {
-                csv::ErrorKind::Io(source) => io_error(&self.file, source),
-                _ => IngestError::Source {
-                    file: self.file.clone(),
-                    errors: vec![SourceError {
-                        code: "source.bad_row",
-                        line: 0,
-                        column: String::new(),
-                        reason: "not readable as CSV".to_owned(),
-                    }],
-                },
-            })?;
-            if !more {
+            if !next_record(&mut self.reader, &mut self.record, &self.file)? {
                 return Ok(false);
             }
             if self.kind() == self.begin.record.as_bytes() {
@@ -149,29 +135,21 @@ impl Rows for ReceiptRows {
     }
 
     fn fields(&self) -> Result<Vec<&str>, FieldError> {
-        let wrong = |code, column: &str, reason: String| FieldError {
-            code,
-            column: column.to_owned(),
-            reason,
-        };
+        let wrong = |code, reason| FieldError { code, column: String::new(), reason };
         if self.kind() != self.wanted.as_bytes() {
             let reason = "no table of the profile has this record type".to_owned();
-            return Err(wrong("source.unknown_record", "", reason));
+            return Err(wrong("source.unknown_record", reason));
         }
         if self.record.len() != self.own {
             let (found, wanted) = (self.record.len(), self.own);
-            return Err(wrong("source.bad_row", "", format!("{found} fields, wanted {wanted}")));
+            return Err(wrong("source.bad_row", format!("{found} fields, wanted {wanted}")));
         }
         let Some(carried) = &self.begin.present else {
             let reason = format!("no good {} record stands before it", self.begin.record);
-            return Err(wrong("source.orphan_record", "", reason));
+            return Err(wrong("source.orphan_record", reason));
         };
-        let own = self.record.iter().zip(&self.headers).map(|(field, header)| {
-            let text = std::str::from_utf8(field).ok();
-            text.filter(|text| !text.contains(REPLACEMENT)).ok_or_else(|| {
-                wrong("source.bad_encoding", header, format!("not {}", self.encoding.name()))
-            })
-        });
+        let own = self.record.iter().zip(&self.headers);
+        let own = own.map(|(field, header)| text(field, header, self.encoding));
         own.chain(carried.iter().map(|text| Ok(text.as_str()))).collect()
     }
 

@@ -1,0 +1,206 @@
+//! What can be typed.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+use sekisho_ingest::Encoding;
+
+/// Seals source tables as pseudonymised, encrypted data set versions.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true)]
+pub(crate) struct Cli {
+    /// Print one JSON object instead of text, errors included.
+    #[arg(long, global = true)]
+    pub(crate) json: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Make the identified zone's secrets, keeping what exists.
+    Init(Folders),
+    /// Seal one CSV file for each table of a profile.
+    Csv(FilesArgs),
+    /// Seal one Parquet file for each table of a profile.
+    Parquet(FilesArgs),
+    /// Seal one NDJSON file of FHIR R4 resources for each table of a profile.
+    Fhir(FilesArgs),
+    /// Seal one file of receipts, whose record types are the tables of a profile.
+    Receipt(ReceiptArgs),
+    /// Make and seal a synthetic health record.
+    GenerateEhr(EhrArgs),
+    /// Check every file of a version and write its catalogue entry again.
+    Verify(VerifyArgs),
+    /// Check the signature of an intake report and show it.
+    Report(ReportArgs),
+    /// Show rejected rows; only where the zone's keys are.
+    Rejects(RejectsArgs),
+    /// Deletion requests, which take effect in the next version.
+    #[command(subcommand)]
+    Deletions(Register),
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Register {
+    /// Record a request.
+    Add(DeletionArgs),
+    /// List the requests; ids are not kept.
+    List {
+        /// Folder of the identified zone.
+        #[arg(long)]
+        zone: PathBuf,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct DeletionArgs {
+    /// Folder of the identified zone.
+    #[arg(long)]
+    pub(crate) zone: PathBuf,
+    /// Id space of the data sets it is about; the id of the data set unless its profile says
+    /// otherwise.
+    #[arg(long)]
+    pub(crate) id_space: String,
+    /// A file with the person's id as the sources spell it, one part a line; never an
+    /// argument, which other users of the machine could read.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) id_file: PathBuf,
+    /// Your reference, such as a case number.
+    #[arg(long)]
+    pub(crate) reference: String,
+    /// The day it was received, YYYY-MM-DD.
+    #[arg(long, value_name = "DATE")]
+    pub(crate) received_on: jiff::civil::Date,
+}
+
+#[derive(Args)]
+pub(crate) struct ReportArgs {
+    /// The report, `<version>.intake.json`.
+    pub(crate) file: PathBuf,
+    /// PEM file with the ingest identity's public key.
+    #[arg(long)]
+    pub(crate) signer: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct RejectsArgs {
+    /// The sealed reject file.
+    pub(crate) file: PathBuf,
+    /// Folder of the identified zone.
+    #[arg(long)]
+    pub(crate) zone: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct Folders {
+    /// Folder of the identified zone.
+    #[arg(long)]
+    pub(crate) zone: PathBuf,
+    /// Public receiving key of the pseudonymised zone (`receiving.pub` of the worker): whom
+    /// data sets are sealed for.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) receiver: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct Target {
+    #[command(flatten)]
+    pub(crate) folders: Folders,
+    /// Root folder of the data sets.
+    #[arg(long)]
+    pub(crate) out: PathBuf,
+    /// Name of the version, `v` and a number; the next free one if not given.
+    #[arg(long = "dataset-version", value_name = "VERSION")]
+    pub(crate) version: Option<String>,
+    /// Number of buckets, a power of two; the same for the whole site.
+    #[arg(long, default_value_t = sekisho_dataset::DEFAULT_BUCKETS)]
+    pub(crate) buckets: u32,
+}
+
+#[derive(Args)]
+pub(crate) struct FilesArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    /// A table and its file; once for each table of the profile.
+    #[arg(long = "table", value_name = "TABLE=FILE", value_parser = table_file, required = true)]
+    pub(crate) tables: Vec<(String, PathBuf)>,
+}
+
+#[derive(Args)]
+pub(crate) struct ReceiptArgs {
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    /// The file.
+    #[arg(long)]
+    pub(crate) file: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct SourceArgs {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Profile of the data set (TOML).
+    #[arg(long)]
+    pub(crate) profile: PathBuf,
+    /// How files and lists are encoded: utf-8 or cp932 (Shift_JIS). FHIR is always UTF-8.
+    #[arg(long, default_value = "utf-8", value_parser = encoding)]
+    pub(crate) encoding: Encoding,
+    /// Persons given notice (本人通知): CSV with the id and `date`. Whoever is not on it stays out.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) notices: Option<PathBuf>,
+    /// Days that must have passed since the notice.
+    #[arg(long, default_value_t = 30, value_name = "DAYS")]
+    pub(crate) notice_days: u32,
+    /// Persons who opted out (オプトアウト): CSV with the id.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) optouts: Option<PathBuf>,
+    /// Share of a table's rows, 0 to 1, that may be wrong. Above 0 they go to a sealed reject
+    /// file; at 0 the first wrong rows are shown and nothing is published.
+    #[arg(long, default_value_t = 0.0, value_parser = share, value_name = "SHARE")]
+    pub(crate) max_rejected: f64,
+}
+
+#[derive(Args)]
+pub(crate) struct EhrArgs {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    /// Number of patients.
+    #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u32).range(1..))]
+    pub(crate) patients: u32,
+    /// Seed: the same seed gives the same records.
+    #[arg(long, default_value_t = 1)]
+    pub(crate) seed: u64,
+}
+
+#[derive(Args)]
+pub(crate) struct VerifyArgs {
+    /// Folder of the version.
+    #[arg(long)]
+    pub(crate) folder: PathBuf,
+    /// PEM file with the ingest identity's public key.
+    #[arg(long)]
+    pub(crate) signer: PathBuf,
+}
+
+fn table_file(text: &str) -> Result<(String, PathBuf), String> {
+    match text.split_once('=') {
+        Some((table, file)) if !table.is_empty() && !file.is_empty() => {
+            Ok((table.to_owned(), Path::new(file).to_owned()))
+        }
+        _ => Err("wanted TABLE=FILE".to_owned()),
+    }
+}
+
+fn encoding(text: &str) -> Result<Encoding, String> {
+    match text {
+        "utf-8" => Ok(Encoding::Utf8),
+        "cp932" | "shift_jis" => Ok(Encoding::Cp932),
+        _ => Err("wanted utf-8 or cp932".to_owned()),
+    }
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok().filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "wanted a share from 0 to 1".to_owned())
+}

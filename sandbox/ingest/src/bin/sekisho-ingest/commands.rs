@@ -1,0 +1,174 @@
+//! What each command does.
+
+use std::fs;
+use std::io::{self, IsTerminal as _};
+use std::path::{Path, PathBuf};
+
+use sekisho_dataset::{Profile, SealOptions, SealedVersion};
+use sekisho_ingest::{
+    Format, IdentifiedZone, Ingest, IngestError, Intake, IntakeLists, Progress, Silent, Summary,
+    check_apart, verify_report, write_catalogue,
+};
+use sekisho_vault::{ReceivingPublic, VerifyingIdentity};
+use serde_json::{Value, json};
+
+use crate::args::{
+    DeletionArgs, EhrArgs, FilesArgs, Folders, ReceiptArgs, RejectsArgs, ReportArgs, SourceArgs,
+    Target, VerifyArgs,
+};
+use crate::show::{Bar, summary_text, to_json, totals_text};
+
+/// What a command tells, in both forms.
+pub(crate) struct Done {
+    pub(crate) text: String,
+    pub(crate) json: Value,
+}
+
+pub(crate) fn init(folders: &Folders) -> Result<Done, IngestError> {
+    ReceivingPublic::load(&folders.receiver)?;
+    let zone = IdentifiedZone::init(&folders.zone)?;
+    let public = zone.verifying_file();
+    let hex = zone.identity().verifying().to_hex();
+    Ok(Done {
+        text: format!("Ready. Workers verify manifests with {} ({hex})", public.display()),
+        json: json!({ "verify_key_file": public, "verify_key_hex": hex }),
+    })
+}
+
+pub(crate) fn files(format: Format, args: &FilesArgs, quiet: bool) -> Result<Done, IngestError> {
+    source(format, &args.source, &profile(&args.source)?, &args.tables, quiet)
+}
+
+pub(crate) fn receipt(args: &ReceiptArgs, quiet: bool) -> Result<Done, IngestError> {
+    let profile = profile(&args.source)?;
+    let tables = profile.tables.iter().map(|table| (table.name.clone(), args.file.clone()));
+    source(Format::Receipt, &args.source, &profile, &tables.collect::<Vec<_>>(), quiet)
+}
+
+fn profile(args: &SourceArgs) -> Result<Profile, IngestError> {
+    let toml = fs::read_to_string(&args.profile).map_err(|source| IngestError::Io {
+        path: args.profile.clone(),
+        doing: "reading the profile",
+        source,
+    })?;
+    Ok(Profile::parse(&toml)?)
+}
+
+fn source(
+    format: Format,
+    args: &SourceArgs,
+    profile: &Profile,
+    tables: &[(String, PathBuf)],
+    quiet: bool,
+) -> Result<Done, IngestError> {
+    let intake = Intake {
+        encoding: args.encoding,
+        lists: IntakeLists {
+            notices: args.notices.clone(),
+            notice_days: args.notice_days,
+            optouts: args.optouts.clone(),
+            encoding: args.encoding,
+        },
+        max_rejected: args.max_rejected,
+    };
+    ingest(&args.target, quiet, |ingest, progress| {
+        ingest.source(format, profile, tables, &intake, progress)
+    })
+}
+
+pub(crate) fn report(args: &ReportArgs) -> Result<Done, IngestError> {
+    let report = verify_report(&args.file, &VerifyingIdentity::load(&args.signer)?)?;
+    let mut text = format!(
+        "Signed by the identified zone. {} {}: {} person(s) stayed out, {} of them found sealed",
+        report.dataset, report.version, report.excluded_persons, report.survivors
+    );
+    for table in &report.tables {
+        text.push_str(&format!("\n  {:20} {}", table.table, totals_text(&table.totals)));
+    }
+    for request in &report.deletions {
+        let (reference, rows) = (&request.reference, request.rows);
+        text.push_str(&format!("\n  deletion {reference}: {rows} row(s) kept out"));
+    }
+    Ok(Done { text, json: to_json(&report) })
+}
+
+pub(crate) fn rejects(args: &RejectsArgs) -> Result<Done, IngestError> {
+    let rows = IdentifiedZone::open(&args.zone)?.rejected(&args.file)?;
+    let mut text = format!("{} rejected row(s)", rows.len());
+    for row in &rows {
+        for (code, column, reason) in &row.errors {
+            text.push_str(&format!(
+                "\n  {} line {} column {column}: {reason} [{code}]",
+                row.table, row.line
+            ));
+        }
+        text.push_str(&format!("\n    {}", row.fields.join(",")));
+    }
+    Ok(Done { text, json: to_json(&rows) })
+}
+
+pub(crate) fn add_deletion(args: &DeletionArgs) -> Result<Done, IngestError> {
+    let zone = IdentifiedZone::open(&args.zone)?;
+    let content = sekisho_vault::read_private_file(&args.id_file)?;
+    let id = String::from_utf8_lossy(&content);
+    let parts: Vec<&str> = id.lines().filter(|line| !line.trim().is_empty()).collect();
+    zone.record_deletion(&args.id_space, &parts, &args.reference, args.received_on)?;
+    let text = format!("Recorded {}. It takes effect in the next version.", args.reference);
+    Ok(Done { text, json: json!({ "recorded": args.reference }) })
+}
+
+pub(crate) fn list_deletions(zone: &Path) -> Result<Done, IngestError> {
+    let register = IdentifiedZone::open(zone)?.deletions()?;
+    let mut text = format!("{} deletion request(s)", register.requests().len());
+    for request in register.requests() {
+        let (on, space) = (&request.received_on, &request.id_space);
+        text.push_str(&format!("\n  {on}  {:20} {space}", request.reference));
+    }
+    let listed = register.requests().iter().map(|request| {
+        let (on, space) = (&request.received_on, &request.id_space);
+        json!({ "reference": request.reference, "received_on": on, "id_space": space })
+    });
+    Ok(Done { text, json: listed.collect() })
+}
+
+pub(crate) fn generate_ehr(args: &EhrArgs, quiet: bool) -> Result<Done, IngestError> {
+    let make = |ingest: &Ingest<'_>, progress: &mut dyn Progress| {
+        ingest.synthetic_ehr(args.patients, args.seed, progress)
+    };
+    ingest(&args.target, quiet, make)
+}
+
+fn ingest(
+    target: &Target,
+    quiet: bool,
+    make: impl FnOnce(&Ingest<'_>, &mut dyn Progress) -> Result<Summary, IngestError>,
+) -> Result<Done, IngestError> {
+    let folders = &target.folders;
+    check_apart(&[&folders.zone, &target.out])?;
+    let zone = IdentifiedZone::open(&folders.zone)?;
+    let receiver = ReceivingPublic::load(&folders.receiver)?;
+    let ingest = Ingest {
+        zone: &zone,
+        receiver: &receiver,
+        out: &target.out,
+        options: SealOptions { version: target.version.clone(), buckets: target.buckets },
+        now: jiff::Timestamp::now(),
+    };
+    let summary = if quiet || !io::stderr().is_terminal() {
+        make(&ingest, &mut Silent)?
+    } else {
+        make(&ingest, &mut Bar::default())?
+    };
+    Ok(Done { text: summary_text(&summary), json: to_json(&summary) })
+}
+
+pub(crate) fn verify(args: &VerifyArgs) -> Result<Done, IngestError> {
+    let version = SealedVersion::open(&args.folder, &VerifyingIdentity::load(&args.signer)?)?;
+    version.verify_files()?;
+    let catalogue = write_catalogue(&args.folder, &version.catalogue_entry())?;
+    let sha256 = version.manifest_sha256();
+    Ok(Done {
+        text: format!("Every file is as signed. Catalogue entry: {}", catalogue.display()),
+        json: json!({ "intact": true, "catalogue": catalogue, "manifest_sha256": sha256 }),
+    })
+}

@@ -1,0 +1,49 @@
+//! `sekisho-ingest`: the command line of the identified zone.
+//!
+//! Exit codes: 0 done, 1 refused or failed (nothing was published), 2 wrong usage.
+
+mod args;
+mod commands;
+mod show;
+
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use sekisho_ingest::Format;
+
+use args::{Cli, Command, Register};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let done = match &cli.command {
+        Command::Init(folders) => commands::init(folders),
+        Command::Csv(args) => commands::files(Format::Csv, args, cli.json),
+        Command::Parquet(args) => commands::files(Format::Parquet, args, cli.json),
+        Command::Fhir(args) => commands::files(Format::Fhir, args, cli.json),
+        Command::Receipt(args) => commands::receipt(args, cli.json),
+        Command::GenerateEhr(args) => commands::generate_ehr(args, cli.json),
+        Command::Verify(args) => commands::verify(args),
+        Command::Report(args) => commands::report(args),
+        Command::Rejects(args) => commands::rejects(args),
+        Command::Deletions(Register::Add(args)) => commands::add_deletion(args),
+        Command::Deletions(Register::List { zone }) => commands::list_deletions(zone),
+    };
+    match done {
+        Ok(done) => {
+            let text = if cli.json { show::json_text(&done.json) } else { done.text };
+            // A reader that hung up is no failure of what was done.
+            let _ = writeln!(io::stdout(), "{text}");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            let text = if cli.json {
+                show::json_text(&show::error_json(&error))
+            } else {
+                show::error_text(&error)
+            };
+            let _ = writeln!(io::stderr(), "{text}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! How progress, results and errors look.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use sekisho_ingest::{IngestError, Progress, Summary, Totals};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+/// A progress bar on a terminal.
+#[derive(Default)]
+pub(crate) struct Bar(Option<ProgressBar>);
+
+impl Progress for Bar {
+    fn start(&mut self, what: &str, total: u64) {
+        if let Some(bar) = self.0.take() {
+            bar.finish();
+        }
+        let bar = ProgressBar::new(total).with_message(what.to_owned());
+        let style = ProgressStyle::with_template("{msg:20} [{bar:40}] {percent:>3} %  {eta}");
+        self.0 = Some(bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())));
+    }
+
+    fn at(&mut self, done: u64) {
+        if let Some(bar) = &self.0 {
+            bar.set_position(done);
+        }
+    }
+}
+
+impl Drop for Bar {
+    fn drop(&mut self) {
+        if let Some(bar) = &self.0 {
+            bar.finish();
+        }
+    }
+}
+
+pub(crate) fn summary_text(summary: &Summary) -> String {
+    let mut text =
+        format!("Sealed {} {}: {} patients\n", summary.dataset, summary.version, summary.patients);
+    for (table, rows) in &summary.rows {
+        text.push_str(&format!("  {table:20} {rows:>10} rows\n"));
+    }
+    for (table, totals) in &summary.totals {
+        // A source that was taken whole needs no account.
+        if totals.sealed != totals.read {
+            text.push_str(&format!("  {table:20} {}\n", totals_text(totals)));
+        }
+    }
+    for (what, path) in [("Intake report", &summary.report), ("Rejected rows", &summary.rejects)] {
+        if let Some(path) = path {
+            text.push_str(&format!("{what}: {}\n", path.display()));
+        }
+    }
+    text.push_str(&format!("Folder: {}\n", summary.folder.display()));
+    text.push_str(&format!("Catalogue entry: {}", summary.catalogue.display()));
+    text
+}
+
+pub(crate) fn totals_text(totals: &Totals) -> String {
+    format!(
+        "{} read = {} sealed + {} opted out + {} not notified + {} deleted + {} rejected + {} removed by rule",
+        totals.read,
+        totals.sealed,
+        totals.opted_out,
+        totals.not_notified,
+        totals.deleted,
+        totals.rejected,
+        totals.removed_by_rule
+    )
+}
+
+/// The error, its cause, and its stable code.
+pub(crate) fn error_text(error: &IngestError) -> String {
+    let mut text = format!("error [{}]: {error}", error.code());
+    for cause in causes(error) {
+        text.push_str(&format!("\n  because: {cause}"));
+    }
+    text
+}
+
+pub(crate) fn error_json(error: &IngestError) -> Value {
+    let errors = match error {
+        IngestError::Source { errors, .. } => to_json(errors),
+        IngestError::Profile(errors) => errors
+            .0
+            .iter()
+            .map(|error| {
+                json!({
+                    "code": error.code, "line": error.line,
+                    "path": error.path, "reason": error.reason,
+                })
+            })
+            .collect(),
+        _ => Value::Array(Vec::new()),
+    };
+    let message = error.to_string();
+    let causes = causes(error);
+    json!({ "error": { "code": error.code(), "message": message, "because": causes, "errors": errors } })
+}
+
+fn causes(error: &IngestError) -> Vec<String> {
+    let first = std::error::Error::source(error);
+    std::iter::successors(first, |cause| cause.source()).map(ToString::to_string).collect()
+}
+
+pub(crate) fn to_json(value: &impl Serialize) -> Value {
+    // Our own structs with text keys always serialise.
+    serde_json::to_value(value).unwrap_or_default()
+}
+
+pub(crate) fn json_text(value: &Value) -> String {
+    format!("{value:#}")
+}

@@ -1,0 +1,198 @@
+use std::collections::{BTreeMap, HashSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use arrow::array::{AsArray as _, UInt64Array};
+use arrow::datatypes::UInt64Type;
+use sekisho_dataset::{CatalogueEntry, FileCheck, Unpublished, read_table};
+use serde::Serialize;
+
+use super::Ingest;
+use crate::intake::Gate;
+use crate::{DeletionNote, IngestError, IntakeReport, ListNote, TableTotals, Totals};
+
+/// A version made: what a steward needs to list it in the catalogue.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Id of the data set.
+    pub dataset: String,
+    /// Version, such as `v1`.
+    pub version: String,
+    /// SHA-256 of the signed manifest, in hexadecimal.
+    pub manifest_sha256: String,
+    /// Folder of the version.
+    pub folder: PathBuf,
+    /// File with the catalogue entry (JSON).
+    pub catalogue: PathBuf,
+    /// Distinct patients.
+    pub patients: u64,
+    /// Rows by table.
+    pub rows: BTreeMap<String, u64>,
+    /// Where the rows of each source went.
+    pub totals: BTreeMap<String, Totals>,
+    /// The signed intake report, when there was a source.
+    pub report: Option<PathBuf>,
+    /// The sealed reject file, when rows were rejected.
+    pub rejects: Option<PathBuf>,
+}
+
+/// What became of the sources of one ingest.
+pub(super) struct Taken {
+    pub(super) gate: Gate,
+    pub(super) lists: Vec<ListNote>,
+    pub(super) notice_days: u32,
+    pub(super) totals: BTreeMap<String, Totals>,
+    pub(super) rejects: Option<PathBuf>,
+}
+
+impl Ingest<'_> {
+    /// Publishes a version that was sealed. What came from a source is first read back from
+    /// the disk and held against the lists, and the report of that is signed (OP-1): there is
+    /// no moment at which a version with somebody who should have stayed out, or without its
+    /// report, can be found.
+    pub(super) fn publish(
+        &self,
+        sealed: Unpublished,
+        taken: Option<Taken>,
+    ) -> Result<Summary, IngestError> {
+        let mut report = None;
+        if let Some(taken) = &taken {
+            let written = self.report(&sealed, taken)?;
+            report = Some(written.write(&sealed.folder(), self.zone.identity())?);
+        }
+        let sealed = sealed.publish()?;
+        let catalogue = write_catalogue(&sealed.folder, &sealed.catalogue)?;
+        let (totals, rejects) = match taken {
+            Some(taken) => (taken.totals, taken.rejects),
+            None => (BTreeMap::new(), None),
+        };
+        let tables = sealed.manifest.tables.iter();
+        Ok(Summary {
+            rows: tables.map(|table| (table.name.clone(), table.rows)).collect(),
+            dataset: sealed.manifest.dataset.clone(),
+            version: sealed.manifest.version.clone(),
+            manifest_sha256: sealed.catalogue.manifest_sha256.clone(),
+            patients: sealed.manifest.patients,
+            folder: sealed.folder,
+            catalogue,
+            totals,
+            report,
+            rejects,
+        })
+    }
+
+    fn report(&self, sealed: &Unpublished, taken: &Taken) -> Result<IntakeReport, IngestError> {
+        let survivors = survivors(sealed, &taken.gate)?;
+        if survivors > 0 {
+            return Err(IngestError::Survivors { persons: survivors });
+        }
+        let (version, effects) = (sealed.version(), taken.gate.effects());
+        let (manifest, profile) = (version.manifest(), version.profile());
+        let requests = self.zone.deletions()?;
+        let requests = requests.requests().iter();
+        let deletions = requests.filter(|request| request.id_space == profile.id_space);
+        let tables = taken.totals.iter();
+        Ok(IntakeReport {
+            format: IntakeReport::format(),
+            dataset: manifest.dataset.clone(),
+            version: manifest.version.clone(),
+            manifest_sha256: version.manifest_sha256().to_owned(),
+            profile_sha256: profile.sha256(),
+            profile_revision: profile.revision,
+            sealed_at: self.now.to_string(),
+            tables: tables
+                .map(|(table, totals)| TableTotals { table: table.clone(), totals: *totals })
+                .collect(),
+            lists: taken.lists.clone(),
+            notice_days: taken.notice_days,
+            deletions: deletions
+                .map(|request| DeletionNote {
+                    reference: request.reference.clone(),
+                    received_on: request.received_on.clone(),
+                    rows: effects.get(&request.reference).copied().unwrap_or_default(),
+                })
+                .collect(),
+            excluded_persons: taken.gate.excluded(),
+            survivors,
+        })
+    }
+}
+
+/// How many persons of a sealed version should have stayed out.
+fn survivors(sealed: &Unpublished, gate: &Gate) -> Result<u64, IngestError> {
+    let version = sealed.version();
+    let mut found = HashSet::new();
+    for table in &version.manifest().tables {
+        let opened = version.open_table(sealed.patient_keys(), &table.name, FileCheck::Sha256)?;
+        for batch in read_table(&opened, &[opened.patient_column()])? {
+            let tokens: &UInt64Array = batch.column(0).as_primitive::<UInt64Type>();
+            found.extend(gate.survivors(tokens.values().iter().copied()));
+        }
+    }
+    Ok(found.len() as u64)
+}
+
+/// Writes a version's catalogue entry beside its folder, as `<version>.catalogue.json`, and
+/// returns the path. It follows from the version, so it can be written again at any time.
+pub fn write_catalogue(folder: &Path, entry: &CatalogueEntry) -> Result<PathBuf, IngestError> {
+    let path = folder.with_extension("catalogue.json");
+    let hidden = folder.with_extension("catalogue.new");
+    // Our own structs with text keys always serialise.
+    let json = serde_json::to_vec_pretty(entry).unwrap_or_default();
+    let written = fs::write(&hidden, json).and_then(|()| fs::rename(&hidden, &path));
+    written.map_err(|source| io(&path, "writing the catalogue entry", source))?;
+    Ok(path)
+}
+
+fn io(path: &Path, doing: &'static str, source: std::io::Error) -> IngestError {
+    IngestError::Io { path: path.to_owned(), doing, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use sekisho_dataset::{SealOptions, SealedWriter, dummy};
+    use sekisho_vault::{FileVault, ReceivingKey};
+
+    use super::*;
+    use crate::{IdentifiedZone, ehr};
+
+    /// Seals invented patients, one of whom the gate says should have stayed out.
+    #[test]
+    fn op_1_a_version_with_somebody_who_should_have_stayed_out_is_never_published() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let vault = Arc::new(FileVault::create(&at("vault")).unwrap());
+        let receiving = ReceivingKey::create(&at("sealed"), &at("public"), vault).unwrap();
+        let zone = IdentifiedZone::init(&at("identified")).unwrap();
+        let ingest = Ingest {
+            zone: &zone,
+            receiver: receiving.public(),
+            out: &at("datasets"),
+            options: SealOptions::default(),
+            now: jiff::Timestamp::UNIX_EPOCH,
+        };
+        let profile = ehr::profile().unwrap();
+        let publish = |survivor: bool| {
+            let mut writer = SealedWriter::create(ingest.out, &profile, &ingest.options).unwrap();
+            let mut gate = Gate::default();
+            for table in dummy::generate(&profile, 40, 1).unwrap() {
+                let tokens = table.rows.column(0).as_primitive::<UInt64Type>();
+                gate.opted_out.extend(survivor.then(|| tokens.value(0)));
+                writer.push(&table.name, &table.rows).unwrap();
+            }
+            let provenance = ingest.provenance("test".to_owned());
+            let sealed = ingest.seal(writer, provenance, &mut crate::Silent).unwrap();
+            let (lists, totals) = (Vec::new(), BTreeMap::new());
+            let taken = Taken { gate, lists, notice_days: 30, totals, rejects: None };
+            ingest.publish(sealed, Some(taken))
+        };
+        let refused = publish(true).unwrap_err();
+        assert_eq!(refused.code(), "ingest.survivors");
+        let left = fs::read_dir(at("datasets/ehr")).unwrap();
+        let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, [".lock"], "neither a version nor a report");
+        assert!(publish(false).unwrap().report.unwrap().is_file());
+    }
+}
