@@ -19,6 +19,7 @@
 //! Must never depend on: Parquet, gRPC, a database, or any crate of the gateway.
 
 mod context;
+mod dumps;
 mod envelope;
 mod error;
 mod file_vault;
@@ -35,6 +36,7 @@ mod vault;
 mod wrapped;
 
 pub use context::Context;
+pub use dumps::forbid_dumps;
 pub use envelope::{ENVELOPE_OVERHEAD, open, seal};
 pub use error::VaultError;
 pub use file_vault::FileVault;

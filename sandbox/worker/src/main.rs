@@ -10,7 +10,7 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{Args, Parser, Subcommand};
-use sekisho_vault::Pkcs11Place;
+use sekisho_vault::{Pkcs11Place, forbid_dumps};
 use sekisho_worker::{Config, RootKeys, Site, init, serve};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -74,11 +74,11 @@ struct KeyArgs {
 
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let done = match arguments.command {
+    let done = forbid_dumps().map_err(Into::into).and_then(|()| match arguments.command {
         Some(Command::Init(args)) => make(&args),
-        Some(Command::Key(command)) => forbid_dumps().and_then(|()| keys(&command)),
-        None => forbid_dumps().and_then(|()| work(&arguments.config)),
-    };
+        Some(Command::Key(command)) => keys(&command),
+        None => work(&arguments.config),
+    });
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -87,13 +87,6 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
-}
-
-/// Keys are in memory; a core file would carry them to disk (CR-1).
-fn forbid_dumps() -> anyhow::Result<()> {
-    use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
-    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
-    Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
 }
 
 fn make(args: &InitArgs) -> anyhow::Result<()> {

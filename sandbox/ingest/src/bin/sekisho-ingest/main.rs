@@ -16,6 +16,10 @@ use args::{Cli, Command, Register};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
+    if let Err(error) = sekisho_vault::forbid_dumps() {
+        let _ = writeln!(io::stderr(), "core files cannot be forbidden: {error}");
+        return ExitCode::FAILURE;
+    }
     let done = match &cli.command {
         Command::Init(folders) => commands::init(folders),
         Command::Csv(args) => commands::files(Format::Csv, args, cli.json),
