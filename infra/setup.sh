@@ -28,6 +28,8 @@ main() {
     # The key vault's tests make a token of their own; only library and program are needed.
     [[ -e /usr/lib/softhsm/libsofthsm2.so ]] || packages+=(softhsm2)
     have npm || packages+=(nodejs npm)
+    # A reader of sealed files that is not ours.
+    python3 -c 'import ensurepip, venv' 2>/dev/null || packages+=(python3-venv)
   fi
   if ! wasm_by_rustup; then
     mapfile -t for_wasm < <(wasm_packages)

@@ -10,6 +10,7 @@ main() {
   cargo_tool cargo-deny 0.20.2
   # Any recent nextest will do, so one that is on the machine is used.
   have cargo-nextest || cargo_tool cargo-nextest 0.9.143 --no-default-features --features default-no-update
+  python_with pyarrow==26.0.1
   node_project "$ROOT/infra/buf"
   node_project "$ROOT/tests/oidc"
 }
@@ -30,6 +31,21 @@ cargo_tool() {
 
 # The toolchain of rust-toolchain.toml: outside the clone another may be the default, or none.
 toolchain() { sed -nE 's/^channel *= *"(.*)"/\1/p' "$ROOT/rust-toolchain.toml"; }
+
+# python_with REQUIREMENT: sekisho-python, which the tests read sealed files with.
+python_with() {
+  local folder=$TOOLS/python
+  grep -qxF "$1" "$folder/.sekisho-requirement" 2>/dev/null && return 0
+  say "installing $1 into $folder"
+  rm -rf "$folder"
+  python3 -m venv "$folder"
+  "$folder/bin/pip" install --quiet --disable-pip-version-check --only-binary :all: "$1"
+  mkdir -p "$TOOLS/bin"
+  # Not a link: a virtual environment is known by the path it is called by.
+  printf '#!/bin/sh\nexec "%s" "$@"\n' "$folder/bin/python" >"$TOOLS/bin/sekisho-python"
+  chmod +x "$TOOLS/bin/sekisho-python"
+  echo "$1" >"$folder/.sekisho-requirement"
+}
 
 # A copy of the lock file inside node_modules marks what was installed.
 node_project() {

@@ -42,8 +42,8 @@ impl Place {
         self.context("sekisho.dataset.dictionary").text(table).text(column)
     }
 
-    /// AAD prefix of a Parquet file; not stored in the file, so a file put in another's
-    /// place does not open.
+    /// AAD prefix of a Parquet file. It stands in the file for readers of others; ours brings
+    /// the one of the place it looks in, so a file put in another's place does not open.
     pub(crate) fn file_aad(&self, table: &str, bucket: u32) -> Vec<u8> {
         let context = self.context("sekisho.dataset.parquet").text(table);
         context.number(u64::from(bucket)).encode().to_vec()
@@ -52,6 +52,27 @@ impl Place {
     fn context(&self, purpose: &str) -> Context {
         Context::new(purpose).text(&self.dataset).text(&self.version)
     }
+}
+
+/// Which of the keys in `keys.json` opens a part of a file: key material of the Parquet key
+/// tools (PKMT1), so that other readers find out what to ask for. `column` is none for the
+/// footer. The key itself, wrapped or not, does not stand there.
+pub(crate) fn key_material(table: &str, column: Option<&str>) -> Vec<u8> {
+    let id = column.map_or_else(|| table.to_owned(), |column| format!("{table}.{column}"));
+    let mut material = serde_json::Map::from_iter([
+        ("keyMaterialType".to_owned(), "PKMT1".into()),
+        ("internalStorage".to_owned(), true.into()),
+        ("isFooterKey".to_owned(), column.is_none().into()),
+        ("masterKeyID".to_owned(), id.into()),
+        ("wrappedDEK".to_owned(), "keys.json".into()),
+        ("doubleWrapping".to_owned(), false.into()),
+    ]);
+    if column.is_none() {
+        for name in ["kmsInstanceID", "kmsInstanceURL"] {
+            material.insert(name.to_owned(), "DEFAULT".into());
+        }
+    }
+    serde_json::Value::Object(material).to_string().into_bytes()
 }
 
 /// `v` and a number without leading zeros, such as `v12`.

@@ -2,6 +2,7 @@
 
 mod dummies;
 mod grants;
+mod outside;
 mod parties;
 mod round_trip;
 mod sorting;

@@ -103,14 +103,17 @@ impl TableSeal<'_> {
 
     fn encryption(&self, bucket: u32) -> Result<Arc<FileEncryptionProperties>, ParquetError> {
         let mut builder = FileEncryptionProperties::builder(self.keys.footer.danger_bytes().into())
+            .with_footer_key_metadata(layout::key_material(&self.spec.name, None))
             .with_aad_prefix(self.place.file_aad(&self.spec.name, bucket))
-            .with_aad_prefix_storage(false);
+            .with_aad_prefix_storage(true);
         for column in &self.spec.columns {
             // A column without a key would be written in plaintext.
             let key = self.keys.columns.get(&column.name).ok_or_else(|| {
                 ParquetError::General(format!("column {} has no key", column.name))
             })?;
-            builder = builder.with_column_key(&column.name, key.danger_bytes().into());
+            let material = layout::key_material(&self.spec.name, Some(&column.name));
+            let key = key.danger_bytes().into();
+            builder = builder.with_column_key_and_metadata(&column.name, key, material);
         }
         let properties = builder.build()?;
         let covered = properties.column_keys().0.len() == self.spec.columns.len();
