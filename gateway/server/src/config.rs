@@ -15,6 +15,7 @@ use section::Section;
 use sekisho_app::{AppConfig, DatabaseUrl};
 use sekisho_identity::oidc::OidcConfig;
 use sekisho_proto::v1::RunLimits;
+use sekisho_vault::{Pkcs11Place, VaultPlace};
 use sekisho_watch::WatchConfig;
 
 /// Longest session, seconds: a working day (AU-1).
@@ -151,7 +152,7 @@ fn app(top: &mut Section) -> AppConfig {
     AppConfig {
         database_url: DatabaseUrl::new(database_url(top)),
         objects: top.path("objects", "objects"),
-        vault: top.path("vault", "vault"),
+        vault: vault(top),
         ca: top.path("ca", "ca"),
         checkpoint_key: top.path("checkpoint_key", "keys/checkpoint.pem"),
         ticket_key: top.path("ticket_key", "keys/ticket.pem"),
@@ -164,6 +165,22 @@ fn app(top: &mut Section) -> AppConfig {
         session_seconds: i64::try_from(session_seconds).unwrap_or(0),
         limits: limits(top),
     }
+}
+
+/// A folder, or the token of a hardware security module.
+fn vault(top: &mut Section) -> VaultPlace {
+    if !top.is_table("vault") {
+        return VaultPlace::Folder(top.path("vault", "vault"));
+    }
+    let mut section = top.table("vault");
+    let place = Pkcs11Place {
+        library: section.required_path("library"),
+        token: section.text("token"),
+        pin: section.required_path("pin"),
+        records: section.path("records", "vault"),
+    };
+    top.close(section);
+    VaultPlace::Token(place)
 }
 
 /// SQLite in a file, or PostgreSQL by a URL that holds a password and so is in a file of

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{Parser, Subcommand};
 use sekisho_server::{config::Config, init, serve, telemetry};
+use sekisho_vault::forbid_dumps;
 
 /// The gateway of a Sekisho site.
 #[derive(Parser)]
@@ -23,6 +24,12 @@ enum Command {
         #[arg(long, value_name = "FILE")]
         config: PathBuf,
     },
+    /// Makes the root key of a vault that a configuration names and that holds none yet.
+    MakeVault {
+        /// The site's configuration.
+        #[arg(long, value_name = "FILE")]
+        config: PathBuf,
+    },
     /// Reports everything that is wrong with a configuration.
     CheckConfig {
         /// The site's configuration.
@@ -32,20 +39,14 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    match forbid_dumps().and_then(|()| run(Arguments::parse().command)) {
+    let arguments = Arguments::parse();
+    match forbid_dumps().map_err(Into::into).and_then(|()| run(arguments.command)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("sekisho-gateway: {error:#}");
             ExitCode::FAILURE
         }
     }
-}
-
-/// Keys and outputs are in memory; a core file would carry them to disk (CR-1).
-fn forbid_dumps() -> anyhow::Result<()> {
-    use rustix::process::{DumpableBehavior, Resource, Rlimit, set_dumpable_behavior, setrlimit};
-    setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) })?;
-    Ok(set_dumpable_behavior(DumpableBehavior::NotDumpable)?)
 }
 
 fn run(command: Command) -> anyhow::Result<()> {
@@ -56,6 +57,11 @@ fn run(command: Command) -> anyhow::Result<()> {
             Command::CheckConfig { config } => {
                 Config::load(&config)?;
                 print_line(&serde_json::json!({ "config": config, "valid": true }))
+            }
+            Command::MakeVault { config } => {
+                let place = Config::load(&config)?.app.vault;
+                place.create()?;
+                print_line(&serde_json::json!({ "config": config, "vault": "made" }))
             }
             Command::Serve { config } => {
                 let config = Config::load(&config)?;

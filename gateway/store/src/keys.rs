@@ -1,13 +1,18 @@
 //! The gateway's keys: one per project under the gateway's vault, one per module and
 //! per run under the project's. Destroying a project's key makes all of them useless.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
+use sekisho_access::{
+    Guarded, Permit, Visible,
+    action::{ListVaultKeys, RotateVaultKey},
+};
+use sekisho_audit::EventKind;
 use sekisho_domain::{ModuleId, ProjectId, RunId};
-use sekisho_vault::{Context, Key, KeyVault, WrappedKey, unwrap, wrap};
+use sekisho_vault::{Context, GenerationStatus, Key, RotatingVault, WrappedKey, unwrap, wrap};
 use sqlx::{AnyConnection, AnyPool, Row};
 
-use crate::{StoreError, closing::already_closed};
+use crate::{Store, StoreError, closing::already_closed, log::record};
 
 /// What a key is for.
 #[derive(Debug, Clone, Copy)]
@@ -54,11 +59,11 @@ impl NewKey {
 #[derive(Clone)]
 pub struct Keys {
     pool: AnyPool,
-    vault: Arc<dyn KeyVault>,
+    vault: Arc<dyn RotatingVault>,
 }
 
 impl Keys {
-    pub(crate) fn new(pool: AnyPool, vault: Arc<dyn KeyVault>) -> Self {
+    pub(crate) fn new(pool: AnyPool, vault: Arc<dyn RotatingVault>) -> Self {
         Self { pool, vault }
     }
 
@@ -102,4 +107,94 @@ impl Keys {
             .ok_or(StoreError::NotFound("key"))?;
         Ok(WrappedKey::from_bytes(row.try_get("wrapped")?))
     }
+
+    /// Wraps every project's key under the vault's current root key.
+    async fn rewrap(&self, connection: &mut AnyConnection) -> Result<u64, StoreError> {
+        let wrapped = project_keys(connection).await?;
+        for (scope, wrapped) in &wrapped {
+            let context = Scope::Project(*scope).context();
+            sqlx::query("UPDATE wrapped_key SET wrapped = $1 WHERE scope = $2")
+                .bind(self.vault.rewrap(&context, wrapped)?.as_bytes().to_vec())
+                .bind(scope.to_string())
+                .execute(&mut *connection)
+                .await?;
+        }
+        Ok(wrapped.len() as u64)
+    }
+}
+
+/// One root key of the gateway's vault.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RootKey {
+    /// Its age, uses and standing.
+    pub status: GenerationStatus,
+    /// Keys of projects wrapped under it.
+    pub wraps: u64,
+}
+
+impl Store {
+    /// The root keys of the gateway's vault, oldest first.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn vault_keys(
+        &self,
+        permit: Permit<ListVaultKeys>,
+    ) -> Result<Visible<Vec<RootKey>>, StoreError> {
+        Ok(permit.reveal(self.root_keys().await?))
+    }
+
+    /// Makes a new root key and wraps every project's key under it; what those keys seal
+    /// stays as it is. After an error everything still opens, and it can be tried again.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn rotate_vault_key(
+        &self,
+        permit: Permit<RotateVaultKey>,
+    ) -> Result<Visible<Vec<RootKey>>, StoreError> {
+        let generation = self.keys.vault.rotate()?.number();
+        let keys = self.keys.clone();
+        let rotated = move |rewrapped| EventKind::VaultKeyRotated { generation, rewrapped };
+        let mut event = record(&permit, rotated(0));
+        self.writer
+            .effect(&permit, move |tx| {
+                Box::pin(async move {
+                    event.kind = rotated(keys.rewrap(tx).await?);
+                    Ok(((), vec![event]))
+                })
+            })
+            .await?;
+        Ok(permit.reveal(self.root_keys().await?))
+    }
+
+    async fn root_keys(&self) -> Result<Guarded<Vec<RootKey>>, StoreError> {
+        let mut wraps = BTreeMap::new();
+        for (_, wrapped) in project_keys(&mut *self.pool.acquire().await?).await? {
+            *wraps.entry(wrapped.generation()).or_default() += 1;
+        }
+        let root = |status: GenerationStatus| RootKey {
+            wraps: wraps.get(&Some(status.generation)).copied().unwrap_or_default(),
+            status,
+        };
+        Ok(Guarded::new(self.keys.vault.status()?.into_iter().map(root).collect()))
+    }
+}
+
+/// The wrapped keys of all projects that are not closed.
+async fn project_keys(
+    connection: &mut AnyConnection,
+) -> Result<Vec<(ProjectId, WrappedKey)>, StoreError> {
+    let rows = sqlx::query(
+        "SELECT project.id AS id, wrapped FROM wrapped_key
+         JOIN project ON project.id = wrapped_key.scope ORDER BY project.id",
+    )
+    .fetch_all(connection)
+    .await?;
+    let key = |row: &sqlx::any::AnyRow| {
+        let id: String = row.try_get("id")?;
+        let id = id.parse().map_err(|_| StoreError::NotFound("project"))?;
+        Ok((id, WrappedKey::from_bytes(row.try_get("wrapped")?)))
+    };
+    rows.iter().map(key).collect()
 }

@@ -95,6 +95,9 @@ cases! {
             sv_3_an_erasure_that_was_cut_off_is_finished_later,
             ag_6_a_project_is_closed_after_its_period,
         }
+        keys {
+            cr_1_a_rotation_wraps_every_projects_key_anew,
+        }
         log {
             lg_1_appends_get_consecutive_indexes,
             lg_1_a_failing_change_leaves_no_entry_and_takes_nothing_with_it,

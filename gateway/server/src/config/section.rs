@@ -43,6 +43,11 @@ impl Section {
         Self { prefix, folder: self.folder.clone(), rest, problems: Vec::new() }
     }
 
+    /// Whether a table stands there, where a text might.
+    pub(super) fn is_table(&self, key: &str) -> bool {
+        self.rest.get(key).is_some_and(Value::is_table)
+    }
+
     /// Takes over what a table below found, and its unknown keys.
     pub(super) fn close(&mut self, mut section: Self) {
         section.unknown();
@@ -127,6 +132,12 @@ impl Section {
     /// A path, made absolute.
     pub(super) fn path(&mut self, key: &str, default: &str) -> PathBuf {
         let path = self.optional_text(key).unwrap_or_else(|| default.to_owned());
+        self.folder.join(path)
+    }
+
+    /// A path that must be given, made absolute.
+    pub(super) fn required_path(&mut self, key: &str) -> PathBuf {
+        let path = self.text(key);
         self.folder.join(path)
     }
 

@@ -125,3 +125,20 @@ fn plain_http_to_the_provider_must_be_asked_for() {
     let asked = http.replace("[oidc]", "[oidc]\nallow_http_loopback = true");
     assert!(Config::parse(&asked, Path::new("/site")).is_ok());
 }
+
+#[test]
+fn a_vault_is_a_folder_or_a_token() {
+    let parse = |text: &str| Config::parse(text, Path::new("/site"));
+    assert_eq!(parse(WHOLE).unwrap().app.vault, VaultPlace::Folder("/site/vault".into()));
+    let token = "[vault]\nlibrary = '/lib/hsm.so'\ntoken = 'desk'\npin = 'pin'\n";
+    let VaultPlace::Token(place) = parse(&format!("{WHOLE}{token}")).unwrap().app.vault else {
+        panic!("no token");
+    };
+    assert_eq!((place.token.as_str(), place.pin), ("desk", "/site/pin".into()));
+    assert_eq!(place.records, Path::new("/site/vault"));
+    let bad = "[vault]\ntoken = 7\nslot = 1\n";
+    assert_eq!(
+        keys(&format!("{WHOLE}{bad}")),
+        ["vault.library", "vault.token", "vault.pin", "vault.slot"]
+    );
+}

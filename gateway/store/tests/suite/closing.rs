@@ -25,7 +25,7 @@ async fn close(site: &Site, study: &Study) -> Result<Project, StoreError> {
 }
 
 /// Every wrapped key in the database, by scope.
-async fn keys(site: &Site) -> Vec<(String, Vec<u8>)> {
+pub(super) async fn keys(site: &Site) -> Vec<(String, Vec<u8>)> {
     let rows = sqlx::query("SELECT scope, wrapped FROM wrapped_key ORDER BY scope")
         .fetch_all(&mut site.raw().await)
         .await
@@ -40,7 +40,7 @@ async fn states(site: &Site, query: &'static str) -> Vec<String> {
 }
 
 /// A study with a released run, one under review, one running and one waiting.
-async fn busy(site: &Site) -> Study {
+pub(super) async fn busy(site: &Site) -> Study {
     let study = Study::begin(site).await;
     for verdicts in [&[Verdict::Approve, Verdict::Approve][..], &[]] {
         let order = study.order(site, &study.researcher);

@@ -4,6 +4,7 @@ pub(crate) mod catalogue;
 pub(crate) mod closing;
 pub(crate) mod cluster;
 pub(crate) mod connection;
+pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod people;
 pub(crate) mod reviews;

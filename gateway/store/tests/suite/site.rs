@@ -22,7 +22,7 @@ use sekisho_store::{
     Committed, Store, StoreConfig, StoreError,
     people::{CredentialRecord, CredentialUse, Invitation},
 };
-use sekisho_vault::MemoryVault;
+use sekisho_vault::FileVault;
 use sqlx::{AnyConnection, Connection, Row};
 use tempfile::TempDir;
 use tokio::sync::mpsc;
@@ -67,7 +67,7 @@ pub(crate) struct Site {
     /// The server's socket, when there is a server.
     pub(crate) socket: Option<PathBuf>,
     pub(crate) folder: TempDir,
-    vault: Arc<MemoryVault>,
+    vault: Arc<FileVault>,
     policies: Arc<PolicyEngine>,
     clock: AtomicI64,
     opened: Option<Opened>,
@@ -102,8 +102,8 @@ impl Site {
             url,
             database_files,
             socket,
+            vault: Arc::new(FileVault::create(&folder.path().join("vault")).unwrap()),
             folder,
-            vault: Arc::new(MemoryVault::new().unwrap()),
             policies: Arc::new(PolicyEngine::new().unwrap()),
             clock: AtomicI64::new(BEGINNING.millis()),
             opened: None,
