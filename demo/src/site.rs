@@ -29,7 +29,7 @@ use std::{
 
 use serde_json::Value;
 
-pub use agreement::{AgreementFile, TableGrant};
+pub use agreement::{AgreementFile, JoinedGrant, TableGrant};
 pub use cast::StageName;
 pub use errors::SiteError;
 pub use process::{Process, Signal};

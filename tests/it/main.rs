@@ -8,6 +8,7 @@
     reason = "everything here is a test"
 )]
 
+mod at_scale;
 mod calls;
 mod canary;
 mod catalogue;
@@ -15,6 +16,7 @@ mod closing;
 mod crash;
 mod direction;
 mod generated_docs;
+mod linkage;
 mod provider;
 mod refusals;
 mod requirements;

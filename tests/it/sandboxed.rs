@@ -27,7 +27,7 @@ const HOSTILE: [(&str, &[&str], &str); 6] = [
     ("error-text-with-data", &[], "MODULE_ERROR"),
 ];
 /// What a failed run tells its researcher, and nothing else.
-const TOLD: [&str; 12] = [
+const TOLD: [&str; 13] = [
     "run_id",
     "project_id",
     "module_id",
@@ -39,6 +39,7 @@ const TOLD: [&str; 12] = [
     "ended_at",
     "dataset_id",
     "dataset_version",
+    "joined",
     "output_count",
 ];
 /// The guest `trap` panics with these words.

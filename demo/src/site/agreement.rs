@@ -38,6 +38,19 @@ pub struct AgreementFile {
     pub runs_per_hour: u32,
     /// Granted tables.
     pub tables: Vec<TableGrant>,
+    /// Further datasets.
+    pub joined: Vec<JoinedGrant>,
+}
+
+/// Another dataset of the view.
+#[derive(Debug, Clone, Serialize)]
+pub struct JoinedGrant {
+    /// Data set id.
+    pub dataset_id: String,
+    /// Version.
+    pub dataset_version: String,
+    /// Granted tables.
+    pub tables: Vec<TableGrant>,
 }
 
 /// A table of the view.
@@ -78,6 +91,7 @@ impl AgreementFile {
             min_cell: 10,
             runs_per_hour: 60,
             tables: tables.iter().map(grant).collect(),
+            joined: vec![],
         }
     }
 

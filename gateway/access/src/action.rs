@@ -63,6 +63,12 @@ actions! {
     RemovePerson on Site;
     /// Publish a dataset version.
     RegisterDataset on Site;
+    /// Set the date from which a rule of the linkage matrix is open (LK-3).
+    SetLinkageDate on Site;
+    /// Look at the root keys of the gateway's vault.
+    ListVaultKeys on Site;
+    /// Make a new root key and wrap the projects' keys under it.
+    RotateVaultKey on Site;
     /// Record an agreement.
     RecordAgreement on Site;
     /// Let a worker in.

@@ -3,7 +3,8 @@
 //! (design invariants 5 to 7).
 //!
 //! Start with [`authorizer::Authorizer::authorize`], then [`permit`]. The policies
-//! themselves are in `policies/cedar`.
+//! themselves are in `policies/cedar`, the linkage matrix in `policies/linkage.toml`
+//! ([`linkage`]).
 //!
 //! Invariants: no way to make a permit outside this crate; an erring policy denies;
 //! a refusal is recorded before it is returned. Must never depend on `store`, `app`
@@ -12,6 +13,7 @@
 pub mod action;
 pub mod authorizer;
 pub mod caller;
+pub mod linkage;
 pub mod permit;
 mod policy;
 pub mod resource;

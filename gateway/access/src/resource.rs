@@ -115,6 +115,8 @@ pub struct RunPlan {
     pub module_state: ModuleState,
     /// What the module wants and the agreement does not grant (AG-3).
     pub ungranted: Vec<String>,
+    /// Pairs of datasets that it would join and the linkage matrix keeps apart (LK-1).
+    pub unlinkable: Vec<String>,
 }
 
 impl Resource for RunPlan {
@@ -128,6 +130,7 @@ impl Resource for RunPlan {
         self.terms.attributes(attributes);
         attributes.text("module_state", self.module_state.name());
         attributes.texts("ungranted", &self.ungranted);
+        attributes.texts("unlinkable", &self.unlinkable);
     }
 }
 

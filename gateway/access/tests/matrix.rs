@@ -82,6 +82,7 @@ fn world() -> World {
         dataset_id: "lung".to_owned(),
         dataset_version: "v1".to_owned(),
         tables: vec![],
+        joined: vec![],
         period_start: NOW.plus_seconds(-3600),
         period_end: NOW.plus_seconds(3600),
         provision_method: ProvisionMethod::Visiting,
@@ -137,7 +138,7 @@ fn fresh(level: BiometricLevel) -> FreshAssertion {
 /// Asks for one action and says what came of it in one word.
 async fn ask<A: Action>(authorizer: &Authorizer, caller: &Caller, resource: A::Resource) -> String {
     let result = match A::NAME {
-        "CastVote" | "CloseProject" | "RecordAgreement" => {
+        "CastVote" | "CloseProject" | "RecordAgreement" | "SetLinkageDate" | "RotateVaultKey" => {
             authorizer.authorize_fresh::<A>(caller, resource, fresh(BiometricLevel::B1)).await
         }
         _ => authorizer.authorize::<A>(caller, resource).await,
@@ -185,7 +186,13 @@ impl Resources {
             module_id: ModuleId::new(NOW),
             module_state,
             ungranted: ungranted.iter().map(|name| (*name).to_owned()).collect(),
+            unlinkable: vec![],
         }
+    }
+
+    fn unlinkable_plan(&self) -> RunPlan {
+        let unlinkable = vec!["jisedai (pseudonymised_info) with ndb (anonymised_info)".to_owned()];
+        RunPlan { unlinkable, ..self.plan(&[], ModuleState::Approved) }
     }
 
     fn module(&self) -> ModuleResource {
@@ -239,7 +246,8 @@ async fn column(authorizer: &Authorizer, caller: &Caller, r: &Resources) -> Vec<
         CountPatients(Site);
         ListProjects(Site); ListReviewQueue(Site); ListModuleQueue(Site);
         RegisterOrganisation(Site); RegisterPerson(Site); ListPeople(Site); RemovePerson(Site);
-        RegisterDataset(Site); RecordAgreement(Site); EnrolWorker(Site); ReadLog(Site);
+        RegisterDataset(Site); SetLinkageDate(Site); ListVaultKeys(Site); RotateVaultKey(Site);
+        RecordAgreement(Site); EnrolWorker(Site); ReadLog(Site);
         WatchAlerts(Site); RevokeSession(Site); LeaseRun(Site); HoldRun(r.run());
         ReadProject(r.project()); CloseProject(r.project()); ReadErasure(r.project());
         SubmitModule(r.project()); ListModules(r.project());
@@ -247,6 +255,7 @@ async fn column(authorizer: &Authorizer, caller: &Caller, r: &Resources) -> Vec<
         StartRun(r.plan(&[], ModuleState::Approved));
         StartRun(r.plan(&["lung.secret"], ModuleState::Approved)) as "of an ungranted column";
         StartRun(r.plan(&[], ModuleState::InReview)) as "of an unreviewed module";
+        StartRun(r.unlinkable_plan()) as "that joins what must stay apart";
         ReadModule(r.module()); DecideModule(r.module()); ReadRun(r.run()); CancelRun(r.run());
         ListOutputs(r.run()); RequestRelease(r.run());
         ReadOutput(r.output(false)) as "unreleased"; ReadOutput(r.output(true)) as "released";

@@ -156,6 +156,7 @@ fn provenance(parts: &Parts<'_>) -> Value {
         "manifest_sha256": parts.module.manifest_sha256,
         "dataset_id": parts.run.dataset_id,
         "dataset_version": parts.run.dataset_version,
+        "joined": parts.run.joined,
         "project_id": parts.project.project_id,
         "agreement_id": parts.project.agreement.agreement_id,
         "purpose": parts.project.agreement.purpose,

@@ -16,6 +16,8 @@ mod bundle;
 pub mod catalogue;
 pub mod closing;
 pub mod error;
+pub mod keys;
+pub mod linkage;
 pub mod login;
 pub mod modules;
 pub mod outputs;
@@ -31,7 +33,7 @@ pub mod work;
 
 use std::sync::Arc;
 
-use sekisho_access::{Authorizer, Caller, StepUps};
+use sekisho_access::{Authorizer, Caller, StepUps, linkage::LinkageMatrix};
 use sekisho_domain::{Alert, Clock, RunId};
 use sekisho_identity::{
     certificates::SiteCa,
@@ -44,7 +46,7 @@ use sekisho_vault::SigningIdentity;
 use tokio::sync::{Notify, OnceCell, broadcast};
 
 pub use error::AppError;
-pub use sekisho_store::closing::ErasureProof;
+pub use sekisho_store::{closing::ErasureProof, keys::RootKey};
 pub use site::{AppConfig, DatabaseUrl, FoundedSite, Founding};
 
 /// The gateway's use cases. Cheap to clone.
@@ -56,6 +58,7 @@ pub struct App(Arc<Inner>);
 pub struct Inner {
     pub(crate) store: Store,
     pub(crate) authorizer: Authorizer,
+    pub(crate) linkage: LinkageMatrix,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) ca: SiteCa,
     pub(crate) oidc_config: OidcConfig,

@@ -8,7 +8,8 @@ use sekisho_access::{
     resource::RunPlan,
 };
 use sekisho_domain::{
-    ModuleId, Page, PageRequest, ProjectId, Run, RunId, RunState, lifecycle::Lifecycle,
+    JoinedDataset, ModuleId, Page, PageRequest, ProjectId, Run, RunId, RunState,
+    lifecycle::Lifecycle,
 };
 use sekisho_module::{Manifest, Value};
 use sekisho_proto::v1;
@@ -57,11 +58,16 @@ impl App {
             return Err(AppError::invalid("OTHER_PROJECT", "module_id", why));
         }
         let wanted = module.inputs.iter().map(|(table, columns)| (table.as_str(), &columns[..]));
+        let tables = module.inputs.iter().map(|(table, _)| table.as_str());
+        let agreement = &project.agreement;
+        let joined = agreement.joined_by(tables.clone());
+        let unlinkable = self.unlinkable(agreement, tables, caller.at).await?;
         let plan = RunPlan {
             terms,
             module_id: module.module_id,
             module_state: module.state,
-            ungranted: project.agreement.ungranted(wanted),
+            ungranted: agreement.ungranted(wanted),
+            unlinkable,
         };
         let permit = self.authorizer.authorize::<StartRun>(caller, plan).await?;
         let manifest = self.store.run_manifest(&permit).await?;
@@ -78,8 +84,9 @@ impl App {
             progress_tenths: 0,
             created_at: caller.at,
             ended_at: None,
-            dataset_id: project.agreement.dataset_id.clone(),
-            dataset_version: project.agreement.dataset_version.clone(),
+            dataset_id: agreement.dataset_id.clone(),
+            dataset_version: agreement.dataset_version.clone(),
+            joined: joined.iter().map(JoinedDataset::version).collect(),
             parameters_sha256: hex::encode(Sha256::digest(&parameters)),
             output_count: 0,
             decision_index: permit.decision_index(),
@@ -92,8 +99,9 @@ impl App {
             request_key: request.request_key.map(|key| format!("{requested_by}/{key}")),
             parameters,
             module_sha256: module.sha256.clone(),
-            tables: project.agreement.tables.clone(),
-            runs_per_hour: project.agreement.runs_per_hour,
+            tables: agreement.tables.clone(),
+            joined,
+            runs_per_hour: agreement.runs_per_hour,
         };
         Ok(self.store.start_run(permit, order).await?)
     }

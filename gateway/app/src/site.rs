@@ -2,7 +2,7 @@
 
 use std::{fmt, path::PathBuf, sync::Arc};
 
-use sekisho_access::{Authorizer, PolicyEngine, StepUps};
+use sekisho_access::{Authorizer, PolicyEngine, StepUps, linkage::LinkageMatrix};
 use sekisho_audit::{Actor, CheckpointSigner, EventKind};
 use sekisho_domain::{Clock, Organisation, OrganisationId, OrganisationKind, Role};
 use sekisho_identity::{
@@ -12,7 +12,7 @@ use sekisho_identity::{
 };
 use sekisho_proto::v1;
 use sekisho_store::{Store, StoreConfig};
-use sekisho_vault::{FileVault, SigningIdentity};
+use sekisho_vault::{SigningIdentity, VaultPlace};
 use sekisho_watch::{Watch, WatchConfig};
 use tokio::sync::{Notify, OnceCell, broadcast, mpsc};
 
@@ -48,8 +48,8 @@ pub struct AppConfig {
     pub database_url: DatabaseUrl,
     /// Folder of sealed objects.
     pub objects: PathBuf,
-    /// Folder of the gateway's own key vault.
-    pub vault: PathBuf,
+    /// The gateway's own key vault.
+    pub vault: VaultPlace,
     /// Folder of the site's CA.
     pub ca: PathBuf,
     /// PKCS#8 PEM of the key that signs checkpoints.
@@ -105,7 +105,7 @@ impl App {
         let broken = |part: &'static str| {
             move |error: &dyn std::fmt::Display| AppError::Internal(format!("{part}: {error}"))
         };
-        let vault = FileVault::open(&config.vault).map_err(|e| broken("vault")(&e))?;
+        let vault = config.vault.open().map_err(|e| broken("vault")(&e))?;
         let ca = SiteCa::open(&config.ca).map_err(|e| broken("ca")(&e))?;
         let ticket_signer =
             SigningIdentity::load(&config.ticket_key).map_err(|e| broken("ticket key")(&e))?;
@@ -113,11 +113,12 @@ impl App {
         let verifier_key = signer.verifier().to_string();
         let second_factor = second_factor(&config)?;
         let policies = PolicyEngine::new().map_err(|e| broken("policies")(&e))?;
+        let linkage = LinkageMatrix::shipped().map_err(|e| broken("linkage")(&e))?;
         let (tap, committed) = mpsc::unbounded_channel();
         let store = Store::open(StoreConfig {
             database_url: &config.database_url.0,
             objects: &config.objects,
-            vault: Arc::new(vault),
+            vault,
             signer,
             tap,
         })
@@ -127,6 +128,7 @@ impl App {
         let app = Self(Arc::new(Inner {
             store,
             authorizer,
+            linkage,
             clock,
             ca,
             oidc_config: config.oidc,

@@ -9,8 +9,9 @@ use sekisho_access::{
     resource::Site,
 };
 use sekisho_domain::{
-    Agreement, AgreementId, Dataset, Organisation, OrganisationId, OrganisationKind, Page,
-    PageRequest, Person, PersonId, Project, ProjectId, ProvisionMethod, Role, Timestamp, WorkerId,
+    Agreement, AgreementId, Dataset, GrantedTable, Organisation, OrganisationId, OrganisationKind,
+    Page, PageRequest, Person, PersonId, Project, ProjectId, ProvisionMethod, Role, Timestamp,
+    WorkerId,
 };
 use sekisho_store::{StoreError, people::Invitation};
 
@@ -154,6 +155,7 @@ impl App {
             self.authorizer.authorize_fresh::<RecordAgreement>(caller, Site, fresh).await?;
         // Only now: what is wrong with it tells who and what exists.
         self.check_agreement(&agreement).await?;
+        self.check_joined(&agreement, caller.at).await?;
         agreement.agreement_id = AgreementId::new(caller.at);
         let project_id = ProjectId::new(caller.at);
         let project = Project { project_id, name: project_name, agreement, closure: None };
@@ -248,33 +250,35 @@ impl App {
         Ok(())
     }
 
-    /// The content must exist: dataset version, tables, columns (AG-3).
+    /// The content must exist: dataset versions, tables, columns (AG-3).
     async fn check_content(&self, agreement: &Agreement) -> Result<(), AppError> {
         let field = "agreement.tables";
         let invalid = |why: String| AppError::invalid("AGREEMENT_INVALID", field, why);
-        let version = Some(agreement.dataset_version.as_str());
-        let dataset = match self.store.dataset(&agreement.dataset_id, version).await {
-            Err(StoreError::NotFound(_)) => {
-                return Err(invalid("no such dataset version".to_owned()));
+        for (dataset_id, version, tables) in agreement.datasets() {
+            let dataset = match self.store.dataset(dataset_id, Some(version)).await {
+                Err(StoreError::NotFound(_)) => {
+                    return Err(invalid(format!("no dataset version {dataset_id} {version}")));
+                }
+                found => found?,
+            };
+            if tables.is_empty() {
+                return Err(invalid(format!("grant at least one table of {dataset_id}")));
             }
-            found => found?,
-        };
-        let dataset = dataset.for_decision();
-        if agreement.tables.is_empty() {
-            return Err(invalid("grant at least one table".to_owned()));
-        }
-        for granted in &agreement.tables {
-            let table = dataset.tables.iter().find(|table| table.name == granted.table);
-            let table = table.ok_or_else(|| invalid(format!("no table {}", granted.table)))?;
-            let stranger = granted
-                .columns
-                .iter()
-                .find(|column| !table.columns.iter().any(|known| known.name == **column));
-            if let Some(column) = stranger {
-                return Err(invalid(format!("no column {}.{column}", granted.table)));
+            for granted in tables {
+                check_table(dataset.for_decision(), granted).map_err(invalid)?;
             }
         }
         Ok(())
+    }
+}
+
+fn check_table(dataset: &Dataset, granted: &GrantedTable) -> Result<(), String> {
+    let table = dataset.tables.iter().find(|table| table.name == granted.table);
+    let table = table.ok_or_else(|| format!("no table {}", granted.table))?;
+    let known = |column: &&String| table.columns.iter().any(|known| known.name == **column);
+    match granted.columns.iter().find(|column| !known(column)) {
+        Some(column) => Err(format!("no column {}.{column}", granted.table)),
+        None => Ok(()),
     }
 }
 

@@ -10,7 +10,7 @@ use sekisho_access::{
 };
 use sekisho_audit::RunUsage;
 use sekisho_domain::{
-    Agreement, FailureClass, LeaseId, OutputId, Project, RunId, RunState, Timestamp, WorkerId,
+    Agreement, FailureClass, GrantedTable, LeaseId, OutputId, RunId, RunState, Timestamp, WorkerId,
     lifecycle::Lifecycle,
 };
 use sekisho_module::Manifest;
@@ -188,8 +188,6 @@ impl App {
             .map_err(|error| AppError::Internal(format!("stored parameters: {error}")))?
             .parameters;
         let Agreement { min_cell, cohort_floor, .. } = project.for_decision().agreement;
-        let run = &leased.run;
-        let dataset = self.store.dataset(&run.dataset_id, Some(&run.dataset_version)).await?;
         let ticket = v1::RunTicket {
             run_id: leased.run.run_id.to_string(),
             lease_id: leased.lease.lease_id.to_string(),
@@ -197,10 +195,7 @@ impl App {
             module_id: leased.run.module_id.to_string(),
             module_sha256: bytes(&module.for_decision().sha256),
             manifest_sha256: bytes(&module.for_decision().manifest_sha256),
-            dataset_id: leased.run.dataset_id.clone(),
-            dataset_version: leased.run.dataset_version.clone(),
-            dataset_manifest_sha256: bytes(&dataset.for_decision().manifest_sha256),
-            tables: granted(project.for_decision(), &manifest),
+            datasets: self.granted_datasets(&project.for_decision().agreement, &manifest).await?,
             parameters,
             limits: Some(v1::RunLimits { min_cell, cohort_floor, ..self.limits }),
             issued_at: Some(timestamp(now)),
@@ -218,12 +213,35 @@ impl App {
             lease_expires_at: Some(timestamp(leased.lease.expires_at)),
         })
     }
+
+    /// The datasets of the view that the module reads, each pinned to its signed manifest.
+    async fn granted_datasets(
+        &self,
+        agreement: &Agreement,
+        manifest: &Manifest,
+    ) -> Result<Vec<v1::TicketDataset>, AppError> {
+        let mut datasets = Vec::new();
+        for (dataset_id, version, tables) in agreement.datasets() {
+            let tables = granted(tables, manifest);
+            if tables.is_empty() {
+                continue;
+            }
+            let dataset = self.store.dataset(dataset_id, Some(version)).await?;
+            let manifest_sha256 = &dataset.for_decision().manifest_sha256;
+            datasets.push(v1::TicketDataset {
+                dataset_id: dataset_id.to_owned(),
+                dataset_version: version.to_owned(),
+                manifest_sha256: hex::decode(manifest_sha256).unwrap_or_default(),
+                tables,
+            });
+        }
+        Ok(datasets)
+    }
 }
 
-/// The part of the view that the module reads: its own tables and columns, and, where
+/// The part of a dataset's view that the module reads: its own tables and columns, and, where
 /// rows are filtered, the granted columns that the filter may name.
-fn granted(project: &Project, manifest: &Manifest) -> Vec<v1::GrantedTable> {
-    let tables = &project.agreement.tables;
+fn granted(tables: &[GrantedTable], manifest: &Manifest) -> Vec<v1::GrantedTable> {
     manifest
         .tables
         .iter()

@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 
 use sekisho_domain::{
-    AgreementId, AlertId, BiometricLevel, FailureClass, GrantedTable, LeaseId, ModuleId,
-    OrganisationId, OutputId, PersonId, ProjectId, ReleaseId, RequestId, ReviewRequestId,
+    AgreementId, AlertId, BiometricLevel, FailureClass, GrantedTable, JoinedDataset, LeaseId,
+    ModuleId, OrganisationId, OutputId, PersonId, ProjectId, ReleaseId, RequestId, ReviewRequestId,
     ReviewState, RunId, RunState, SessionId, Timestamp, Verdict, WorkerId,
 };
 use serde::{Deserialize, Serialize};
@@ -295,6 +295,21 @@ kinds! {
         /// SHA-256 of the signed manifest, hexadecimal.
         manifest_sha256: String,
     }
+    /// The gateway's vault has a new root key, and the projects' keys are wrapped under it.
+    VaultKeyRotated = "vault_key_rotated" in Operation {
+        /// The new generation.
+        generation: u32,
+        /// Keys of projects wrapped under it.
+        rewrapped: u64,
+    }
+    /// A steward set the date of a rule of the linkage matrix (LK-3).
+    LinkageDateSet = "linkage_date_set" in Operation {
+        /// Which rule.
+        rule: String,
+        /// From when it is open; absent when it is closed again.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        opens_at: Option<Timestamp>,
+    }
     /// An agreement (取決め) is in force.
     AgreementRecorded = "agreement_recorded" in Operation {
         /// Which.
@@ -367,6 +382,9 @@ kinds! {
         dataset_version: String,
         /// The view.
         tables: Vec<GrantedTable>,
+        /// Further datasets of the view that it reads.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        joined: Vec<JoinedDataset>,
         /// SHA-256 of the canonical parameters, hexadecimal.
         parameters_sha256: String,
     }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{AgreementId, OrganisationId, PersonId, ProjectId, Timestamp};
+use crate::{AgreementId, OrganisationId, PersonId, ProjectId, Timestamp, dataset::DatasetVersion};
 
 /// How data is provided (提供方法, AG-4). Handing over a medium cannot be expressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +27,26 @@ pub struct GrantedTable {
     pub row_filter: String,
 }
 
+/// Another dataset version, whose rows meet those of the first by person (連結, LK-1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct JoinedDataset {
+    /// Dataset.
+    pub dataset_id: String,
+    /// Its version.
+    pub dataset_version: String,
+    /// What of it the view holds.
+    pub tables: Vec<GrantedTable>,
+}
+
+impl JoinedDataset {
+    /// Its id and version.
+    #[must_use]
+    pub fn version(&self) -> DatasetVersion {
+        let (dataset_id, version) = (self.dataset_id.clone(), self.dataset_version.clone());
+        DatasetVersion { dataset_id, version }
+    }
+}
+
 /// The machine-readable agreement of a project.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Agreement {
@@ -46,6 +66,9 @@ pub struct Agreement {
     pub dataset_version: String,
     /// The view (AG-3).
     pub tables: Vec<GrantedTable>,
+    /// Further datasets of the view. Table names are unique over all of them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub joined: Vec<JoinedDataset>,
     /// First instant of the period of use (利用期間, AG-6).
     pub period_start: Timestamp,
     /// First instant after it.
@@ -66,6 +89,15 @@ pub struct Agreement {
 }
 
 impl Agreement {
+    /// Every dataset version of the view with what is granted of it, the first one first.
+    pub fn datasets(&self) -> impl Iterator<Item = (&str, &str, &[GrantedTable])> {
+        let joined = self.joined.iter().map(|joined| {
+            (&*joined.dataset_id, &*joined.dataset_version, joined.tables.as_slice())
+        });
+        std::iter::once((&*self.dataset_id, &*self.dataset_version, self.tables.as_slice()))
+            .chain(joined)
+    }
+
     /// What of `wanted` lies outside the view, as `table` or `table.column`; empty
     /// when everything is granted (AG-3).
     #[must_use]
@@ -75,7 +107,7 @@ impl Agreement {
     ) -> Vec<String> {
         let mut missing = Vec::new();
         for (table, columns) in wanted {
-            match self.tables.iter().find(|granted| granted.table == table) {
+            match self.granted(table) {
                 None => missing.push(table.to_owned()),
                 Some(granted) => missing.extend(
                     columns
@@ -86,6 +118,21 @@ impl Agreement {
             }
         }
         missing
+    }
+
+    /// The joined datasets that a run over `tables` reads.
+    #[must_use]
+    pub fn joined_by<'a>(&self, tables: impl IntoIterator<Item = &'a str>) -> Vec<JoinedDataset> {
+        let tables: Vec<_> = tables.into_iter().collect();
+        let read = |joined: &&JoinedDataset| {
+            joined.tables.iter().any(|granted| tables.contains(&granted.table.as_str()))
+        };
+        self.joined.iter().filter(read).cloned().collect()
+    }
+
+    fn granted(&self, table: &str) -> Option<&GrantedTable> {
+        let mut tables = self.datasets().flat_map(|(_, _, tables)| tables);
+        tables.find(|granted| granted.table == table)
     }
 
     /// Whether a session from `address` is at a declared place (AG-2, ZN-3).

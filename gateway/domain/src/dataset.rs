@@ -42,6 +42,15 @@ impl InformationKind {
     }
 }
 
+/// One dataset version, by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DatasetVersion {
+    /// Dataset.
+    pub dataset_id: String,
+    /// Its version.
+    pub version: String,
+}
+
 /// One immutable dataset version. Describes; holds no value of any row.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Dataset {
@@ -60,6 +69,12 @@ pub struct Dataset {
     /// What it became by the producer's rules.
     #[serde(default)]
     pub holds: InformationKind,
+    /// Which database it is of, by the identifiers of the linkage matrix (LK-1).
+    #[serde(default)]
+    pub database: String,
+    /// Datasets of one space give one person the same token (LK-2).
+    #[serde(default)]
+    pub id_space: String,
     /// Distinct patients below which no count is shown (最小集計単位).
     #[serde(default)]
     pub min_cell: u32,

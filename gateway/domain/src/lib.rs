@@ -19,7 +19,9 @@ pub mod review;
 pub mod run;
 pub mod time;
 
-pub use agreement::{Agreement, Closure, Erasure, GrantedTable, Project, ProvisionMethod};
+pub use agreement::{
+    Agreement, Closure, Erasure, GrantedTable, JoinedDataset, Project, ProvisionMethod,
+};
 pub use alert::Alert;
 pub use dataset::Dataset;
 pub use id::*;

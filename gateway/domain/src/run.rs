@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    LeaseId, ModuleId, PersonId, ProjectId, RunId, Timestamp, WorkerId, lifecycle::lifecycle,
+    LeaseId, ModuleId, PersonId, ProjectId, RunId, Timestamp, WorkerId, dataset::DatasetVersion,
+    lifecycle::lifecycle,
 };
 
 lifecycle! {
@@ -105,6 +106,9 @@ pub struct Run {
     pub dataset_id: String,
     /// Its version.
     pub dataset_version: String,
+    /// Further dataset versions it joins.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub joined: Vec<DatasetVersion>,
     /// SHA-256 of its encoded parameters, hexadecimal; the parameters are sealed.
     pub parameters_sha256: String,
     /// Outputs produced.

@@ -34,6 +34,15 @@ impl Timestamp {
         Self(self.0.saturating_add(seconds.saturating_mul(1000)))
     }
 
+    /// The first instant of a day `YYYY-MM-DD` in Japan, where the law's dates begin.
+    #[must_use]
+    pub fn start_of_day_in_japan(day: &str) -> Option<Self> {
+        const JAPAN: jiff::tz::Offset = jiff::tz::offset(9);
+        let date: jiff::civil::Date = day.parse().ok()?;
+        let start = JAPAN.to_timestamp(date.at(0, 0, 0, 0)).ok()?;
+        Some(Self(start.as_millisecond()))
+    }
+
     /// RFC 3339 in UTC; the raw number when it is outside the calendar.
     #[must_use]
     pub fn to_rfc3339(self) -> String {

@@ -27,39 +27,34 @@ pub(crate) trait Decides: Message + Default + Clone {
     }
 }
 
-impl Decides for v1::CastVoteRequest {
-    const METHOD: &'static str = "/sekisho.v1.ReviewService/CastVote";
+macro_rules! decides {
+    ($($request:ident by $method:literal;)*) => {
+        $(impl Decides for v1::$request {
+            const METHOD: &'static str = $method;
 
-    fn without_step_up(self) -> Self {
-        Self { step_up: None, ..self }
-    }
+            fn without_step_up(mut self) -> Self {
+                self.step_up = None;
+                self
+            }
+        })*
+
+        /// The decision a client announces. Decoding and encoding again makes its bytes
+        /// canonical, so that nobody signs for something other than what will be read.
+        pub(crate) fn announced(method: &str, request: &[u8]) -> Result<Decision, Invalid> {
+            match method {
+                $($method => decoded::<v1::$request>(request),)*
+                _ => Err(invalid("NO_DECISION", "method", "this method takes no fresh assertion")),
+            }
+        }
+    };
 }
 
-impl Decides for v1::RecordAgreementRequest {
-    const METHOD: &'static str = "/sekisho.v1.StewardService/RecordAgreement";
-
-    fn without_step_up(self) -> Self {
-        Self { step_up: None, ..self }
-    }
-}
-
-impl Decides for v1::CloseProjectRequest {
-    const METHOD: &'static str = "/sekisho.v1.StewardService/CloseProject";
-
-    fn without_step_up(self) -> Self {
-        Self { step_up: None, ..self }
-    }
-}
-
-/// The decision a client announces. Decoding and encoding again makes its bytes
-/// canonical, so that nobody signs for something other than what will be read.
-pub(crate) fn announced(method: &str, request: &[u8]) -> Result<Decision, Invalid> {
-    match method {
-        v1::CastVoteRequest::METHOD => decoded::<v1::CastVoteRequest>(request),
-        v1::RecordAgreementRequest::METHOD => decoded::<v1::RecordAgreementRequest>(request),
-        v1::CloseProjectRequest::METHOD => decoded::<v1::CloseProjectRequest>(request),
-        _ => Err(invalid("NO_DECISION", "method", "this method takes no fresh assertion")),
-    }
+decides! {
+    CastVoteRequest by "/sekisho.v1.ReviewService/CastVote";
+    RecordAgreementRequest by "/sekisho.v1.StewardService/RecordAgreement";
+    CloseProjectRequest by "/sekisho.v1.StewardService/CloseProject";
+    RotateVaultKeyRequest by "/sekisho.v1.StewardService/RotateVaultKey";
+    SetLinkageDateRequest by "/sekisho.v1.StewardService/SetLinkageDate";
 }
 
 fn decoded<R: Decides>(request: &[u8]) -> Result<Decision, Invalid> {

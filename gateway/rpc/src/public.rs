@@ -31,6 +31,7 @@ pub const OPEN: &[(&str, &str)] = &[
         "/sekisho.v1.CatalogueService/CountPatients",
         "the simple database is public; its answers are rounded and few (CT-2)",
     ),
+    ("/sekisho.v1.CatalogueService/ListLinkageRules", "the linkage matrix is public (LK-1)"),
 ];
 
 /// Whether `method` may be called by a visitor without a certificate.

@@ -14,6 +14,7 @@ pub mod closing;
 pub mod error;
 pub mod keys;
 pub mod leases;
+pub mod linkage;
 pub mod log;
 pub mod modules;
 pub mod objects;
@@ -30,7 +31,7 @@ pub mod writer;
 use std::{path::Path, sync::Arc, time::Duration};
 
 use sekisho_audit::{CheckpointSigner, Event};
-use sekisho_vault::KeyVault;
+use sekisho_vault::RotatingVault;
 use sqlx::{AnyPool, any::AnyPoolOptions, migrate::Migrator};
 use tokio::sync::mpsc;
 
@@ -68,7 +69,7 @@ pub struct StoreConfig<'a> {
     /// Folder of sealed objects.
     pub objects: &'a Path,
     /// The gateway's own key vault; never a dataset's.
-    pub vault: Arc<dyn KeyVault>,
+    pub vault: Arc<dyn RotatingVault>,
     /// Signs a checkpoint in every transaction that grows the log.
     pub signer: CheckpointSigner,
     /// Receives every event after it was committed.

@@ -7,7 +7,8 @@ use sekisho_access::{
 };
 use sekisho_audit::EventKind;
 use sekisho_domain::{
-    GrantedTable, Page, PageRequest, Run, RunId, Timestamp, lifecycle::Lifecycle, run::RunEvent,
+    GrantedTable, JoinedDataset, Page, PageRequest, Run, RunId, Timestamp, lifecycle::Lifecycle,
+    run::RunEvent,
 };
 use sekisho_vault::{Context, seal};
 use sqlx::AnyConnection;
@@ -31,6 +32,8 @@ pub struct RunOrder {
     pub module_sha256: String,
     /// The view it reads.
     pub tables: Vec<GrantedTable>,
+    /// Further datasets of the view that it reads.
+    pub joined: Vec<JoinedDataset>,
     /// Most runs this person may start in an hour (SV-4).
     pub runs_per_hour: u32,
 }
@@ -145,6 +148,7 @@ fn requested(order: &RunOrder) -> EventKind {
         dataset_id: order.run.dataset_id.clone(),
         dataset_version: order.run.dataset_version.clone(),
         tables: order.tables.clone(),
+        joined: order.joined.clone(),
         parameters_sha256: order.run.parameters_sha256.clone(),
     }
 }

@@ -219,6 +219,7 @@ mod tests {
             module_sha256: String::new(),
             dataset_id: "lung".to_owned(),
             dataset_version: "v1".to_owned(),
+            joined: vec![],
             tables: vec![],
             parameters_sha256: String::new(),
         }

@@ -24,6 +24,10 @@ pub struct CatalogueEntry {
     pub licence: String,
     /// What it became by its rules.
     pub holds: Information,
+    /// Which database it is of, by the identifiers of the linkage matrix (LK-1).
+    pub database: String,
+    /// Data sets of one space give one person the same token.
+    pub id_space: String,
     /// Distinct patients below which no count is shown.
     pub min_cell: u32,
     /// When the next version is expected, `YYYY-MM-DD` (CT-1).
@@ -106,6 +110,8 @@ impl CatalogueEntry {
             source: profile.source.clone(),
             licence: profile.licence.clone(),
             holds: profile.holds,
+            database: profile.database.clone(),
+            id_space: profile.id_space.clone(),
             min_cell: profile.min_cell,
             next_update: profile.next_update.clone(),
             terms: profile.terms.clone(),

@@ -39,15 +39,18 @@ pub fn generate(
     tables.map(|(number, table)| draw_table(table, number, patients, seed)).collect()
 }
 
-/// Draws dummy rows and seals them as version `v1` under `root` with keys that live in
-/// this process only, so that a local run takes the same path as one on the server.
+/// Draws dummy rows and seals them as version `v1` under `root`, so that a local run takes
+/// the same path as one on the server.
+///
+/// # Errors
+/// [`DatasetError`] when the profile's generators do not fit or the folder cannot be written.
 pub fn seal(
     profile: &Profile,
     patients: u32,
     seed: u64,
     root: &Path,
-) -> Result<(SealedVersion, MemoryVault), DatasetError> {
-    let (vault, identity) = (MemoryVault::new()?, SigningIdentity::generate()?);
+    (vault, identity): (&MemoryVault, &SigningIdentity),
+) -> Result<SealedVersion, DatasetError> {
     let options = SealOptions { version: Some("v1".to_owned()), ..SealOptions::default() };
     let mut writer = SealedWriter::create(root, profile, &options)?;
     let mut provenance = Provenance {
@@ -63,8 +66,8 @@ pub fn seal(
             keyed_digest: String::new(),
         });
     }
-    let Sealed { folder, .. } = writer.finish(provenance, &vault, &identity, &mut |_, _| {})?;
-    Ok((SealedVersion::open(&folder, &identity.verifying())?, vault))
+    let Sealed { folder, .. } = writer.finish(provenance, vault, identity, &mut |_, _| {})?;
+    SealedVersion::open(&folder, &identity.verifying())
 }
 
 fn draw_table(

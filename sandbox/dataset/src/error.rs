@@ -67,6 +67,9 @@ pub enum DatasetError {
     /// The data set, version, table or column asked for is not there.
     #[error("no {0} in this version")]
     Unknown(String),
+    /// Persons or tables of two versions cannot meet in one run.
+    #[error("these versions cannot be joined: {0}")]
+    Unjoinable(&'static str),
     /// The keys do not open this table or column.
     #[error("no key is granted for {0}")]
     NotGranted(String),
@@ -122,6 +125,7 @@ impl DatasetError {
             Self::MissingValue { .. } => "dataset.missing_value",
             Self::Tampered { .. } => "dataset.tampered",
             Self::Unknown(_) => "dataset.unknown",
+            Self::Unjoinable(_) => "dataset.unjoinable",
             Self::NotGranted(_) => "dataset.not_granted",
             Self::NotGrantedKeys => "dataset.not_granted_keys",
             Self::Sealed { .. } => "dataset.sealed",

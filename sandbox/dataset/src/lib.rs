@@ -54,10 +54,11 @@ pub use manifest::{
     Provenance, QuickCell, QuickCounts, SourceNote, TableFile, UniquenessNote,
 };
 pub use profile::{
-    AddressLevel, ColumnSpec, Draw, DummySpec, Information, Kind, MAX_CODE_BYTES, Precision,
-    Profile, ProfileError, ProfileErrors, ROW_NUMBER, Removed, Rule, TableSpec, Text, Undeclared,
+    AddressLevel, ColumnSpec, Draw, DummySpec, Information, Kind, MAX_CODE_BYTES, OWN_DATABASE,
+    Precision, Profile, ProfileError, ProfileErrors, ROW_NUMBER, Removed, Rule, TableSpec, Text,
+    Undeclared,
 };
-pub use reader::{FileCheck, OpenFile, OpenTable, SealedVersion, read_table};
+pub use reader::{FileCheck, OpenFile, OpenTable, SealedVersion, common_buckets, read_table};
 pub use schema::{bucket_of, sealed_schema, source_schema};
 pub use source::{date_days, is_name};
 pub use writer::{DEFAULT_BUCKETS, SealOptions, Sealed, SealedWriter, Unpublished};

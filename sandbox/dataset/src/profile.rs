@@ -97,6 +97,9 @@ pub struct Profile {
     /// Which ids of persons belong together: data sets with the same space give one person
     /// the same token. Defaults to `id`.
     pub id_space: String,
+    /// Which database it is of, by the identifiers of the linkage matrix (連結可否表, LK-1).
+    /// Defaults to the producer's own, [`OWN_DATABASE`].
+    pub database: String,
     /// Counts up with every change of the profile.
     pub revision: u32,
     /// What it becomes by its rules.
@@ -181,6 +184,9 @@ pub struct ColumnSpec {
     /// How dummy values are drawn; patient columns have none.
     pub dummy: Option<DummySpec>,
 }
+
+/// The database of a certified producer (次世代医療基盤法DB).
+pub const OWN_DATABASE: &str = "jisedai";
 
 /// Source name that stands for the number of the row in the file, counted from 1: for
 /// sources that hold one row a person and no id.

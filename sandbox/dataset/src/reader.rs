@@ -198,6 +198,28 @@ impl SealedVersion {
     }
 }
 
+/// The number of buckets of versions that are read together: one person's rows meet only
+/// where tokens are made in one id space and split alike (LK-2).
+///
+/// # Errors
+/// [`DatasetError::Unjoinable`] when they are not; also when there is no version.
+pub fn common_buckets(versions: &[SealedVersion]) -> Result<u32, DatasetError> {
+    let Some((first, others)) = versions.split_first() else {
+        return Err(DatasetError::Unjoinable("there is no version"));
+    };
+    for other in others {
+        if other.profile.id_space != first.profile.id_space {
+            return Err(DatasetError::Unjoinable(
+                "their persons have tokens of different id spaces",
+            ));
+        }
+        if other.manifest.buckets != first.manifest.buckets {
+            return Err(DatasetError::Unjoinable("they have different numbers of buckets"));
+        }
+    }
+    Ok(first.manifest.buckets)
+}
+
 /// A version copied or renamed to another place is refused: runs are granted by name.
 fn check_place(folder: &Path, manifest: &Manifest) -> Result<(), DatasetError> {
     let folder = fs::canonicalize(folder).map_err(DatasetError::io(folder, "looking up"))?;

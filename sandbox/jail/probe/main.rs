@@ -23,8 +23,8 @@ fn main() -> ExitCode {
     if attempt == "many-threads" {
         std::thread::spawn(std::thread::park);
     }
-    let confinement =
-        Confinement { readable: folder.clone(), data_bytes: 64 << 20, lowered, supervisor: None };
+    let readable = vec![folder.clone()];
+    let confinement = Confinement { readable, data_bytes: 64 << 20, lowered, supervisor: None };
     let record = match confinement.enter() {
         Ok(record) => record,
         Err(error) => {

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 pub enum Control {
     /// A network namespace of its own, without any interface.
     Network,
-    /// Landlock rules that leave one folder readable and nothing writable.
+    /// Landlock rules that leave the granted folders readable and nothing writable.
     Files,
     /// The seccomp allow-list.
     SystemCalls,

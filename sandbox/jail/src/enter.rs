@@ -7,8 +7,8 @@ use crate::{Control, JailError, JailRecord, Lowered, files, limits, namespaces, 
 /// How to confine the calling process.
 #[derive(Clone, Debug)]
 pub struct Confinement {
-    /// The one folder that stays readable; absolute.
-    pub readable: PathBuf,
+    /// The folders that stay readable; absolute.
+    pub readable: Vec<PathBuf>,
     /// Most private writable memory, in bytes, that the process may hold.
     pub data_bytes: u64,
     /// Controls the site does without.
@@ -26,7 +26,7 @@ impl Confinement {
     /// that the process was started wrongly.
     pub fn enter(&self) -> Result<JailRecord, JailError> {
         require_single_thread()?;
-        require_folder(&self.readable)?;
+        self.readable.iter().try_for_each(|folder| require_folder(folder))?;
         let mut record = JailRecord::default();
         // Looked up first: once Landlock holds, /proc cannot be read.
         let swap = limits::swap_is_off();
@@ -45,8 +45,8 @@ impl Confinement {
         } else {
             limits::lock_memory(&mut record);
         }
-        let readable = self.readable.as_path();
-        self.required(Control::Files, |record| files::restrict(readable, record), &mut record)?;
+        let restrict = |record: &mut JailRecord| files::restrict(&self.readable, record);
+        self.required(Control::Files, restrict, &mut record)?;
         // Last: from here on not even the calls of the steps above are left.
         self.required(Control::SystemCalls, syscalls::allow_list, &mut record)?;
         Ok(record)

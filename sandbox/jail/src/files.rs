@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::path::PathBuf;
 
 use landlock::{
     ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, LandlockStatus, PathBeneath, PathFd,
@@ -11,11 +11,12 @@ use crate::JailRecord;
 /// Newest kernel interface whose rights are asked for; older kernels enforce what they know.
 const NEWEST: ABI = ABI::V6;
 
-/// Leaves one folder readable; every other file, every write, TCP and signals to outside
+/// Leaves some folders readable; every other file, every write, TCP and signals to outside
 /// processes are refused.
-pub(crate) fn restrict(readable: &Path, record: &mut JailRecord) -> Result<(), String> {
-    let folder = PathFd::new(readable).map_err(|error| error.to_string())?;
-    let status = enforce(folder).map_err(|error| format!("Landlock refused: {error}"))?;
+pub(crate) fn restrict(readable: &[PathBuf], record: &mut JailRecord) -> Result<(), String> {
+    let folders = readable.iter().map(PathFd::new).collect::<Result<Vec<_>, _>>();
+    let folders = folders.map_err(|error| error.to_string())?;
+    let status = enforce(folders).map_err(|error| format!("Landlock refused: {error}"))?;
     if status.ruleset == RulesetStatus::NotEnforced {
         return Err(format!("Landlock is not in force: {:?}", status.landlock));
     }
@@ -29,7 +30,10 @@ pub(crate) fn restrict(readable: &Path, record: &mut JailRecord) -> Result<(), S
     Ok(())
 }
 
-fn enforce(folder: PathFd) -> Result<RestrictionStatus, RulesetError> {
+fn enforce(folders: Vec<PathFd>) -> Result<RestrictionStatus, RulesetError> {
+    let readable = AccessFs::ReadFile | AccessFs::ReadDir;
+    let rules =
+        folders.into_iter().map(|folder| Ok::<_, RulesetError>(PathBeneath::new(folder, readable)));
     Ruleset::default()
         // The file rights of the first interface are a hard requirement; later ones
         // (truncate, device ioctl, TCP, scopes) are taken where the kernel has them.
@@ -40,6 +44,6 @@ fn enforce(folder: PathFd) -> Result<RestrictionStatus, RulesetError> {
         .handle_access(AccessNet::from_all(NEWEST))?
         .scope(Scope::from_all(NEWEST))?
         .create()?
-        .add_rule(PathBeneath::new(folder, AccessFs::ReadFile | AccessFs::ReadDir))?
+        .add_rules(rules)?
         .restrict_self()
 }

@@ -1,6 +1,6 @@
 use std::io::{self, Stdin, Stdout};
 use std::panic::AssertUnwindSafe;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -40,7 +40,7 @@ fn serve() -> io::Result<()> {
     if sekisho_jail::shed_inherited().is_err() {
         return Err(io::Error::last_os_error());
     }
-    let Some(dataset) = confine(&mut input, &mut output)? else {
+    let Some(folders) = confine(&mut input, &mut output)? else {
         return Ok(());
     };
     let (kind, bytes) = frame::read(&mut input, MOST_JOB)?;
@@ -50,7 +50,7 @@ fn serve() -> io::Result<()> {
     sekisho_jail::keys_are_read();
     let answer = match order {
         Ok(order) => {
-            std::panic::catch_unwind(AssertUnwindSafe(|| order.carry_out(&dataset, &mut output)))
+            std::panic::catch_unwind(AssertUnwindSafe(|| order.carry_out(&folders, &mut output)))
                 .unwrap_or_else(|_| Err(environment("runner.panic")))
         }
         Err(code) => Err(environment(code)),
@@ -62,7 +62,7 @@ fn serve() -> io::Result<()> {
 }
 
 /// Enters the jail and says so; `None` when the host cannot give it, which was said too.
-fn confine(input: &mut Stdin, output: &mut Stdout) -> io::Result<Option<PathBuf>> {
+fn confine(input: &mut Stdin, output: &mut Stdout) -> io::Result<Option<Vec<PathBuf>>> {
     let (kind, bytes) = frame::read(input, MOST_CONFINE)?;
     let wrong = || io::Error::new(io::ErrorKind::InvalidData, "no confinement");
     if kind != Kind::Confine {
@@ -71,7 +71,7 @@ fn confine(input: &mut Stdin, output: &mut Stdout) -> io::Result<Option<PathBuf>
     let confine = message::Confine::decode(bytes.as_slice()).map_err(|_| wrong())?;
     let lowered = confine.lowered.iter();
     let confinement = Confinement {
-        readable: PathBuf::from(confine.dataset),
+        readable: confine.datasets.into_iter().map(PathBuf::from).collect(),
         data_bytes: confine.data_bytes,
         lowered: Lowered::new(lowered.filter_map(|name| Control::from_name(name))),
         supervisor: Some(confine.supervisor),
@@ -96,7 +96,7 @@ struct Order {
     ticket: v1::RunTicket,
     manifest: String,
     component: Vec<u8>,
-    keys: GrantedKeys,
+    keys: Vec<GrantedKeys>,
     output_key: Key,
     ingest: VerifyingIdentity,
     dummy: bool,
@@ -109,7 +109,8 @@ impl Order {
             return Err(UNREADABLE);
         }
         let mut job = message::Job::decode(bytes).map_err(|_| UNREADABLE)?;
-        let keys = GrantedKeys::from_pipe(&job.granted_keys);
+        let keys = job.granted_keys.iter().map(|keys| GrantedKeys::from_pipe(keys));
+        let keys = keys.collect::<Result<_, _>>();
         let output_key = Key::danger_from_bytes(&job.output_key);
         job.wipe();
         Ok(Self {
@@ -125,10 +126,10 @@ impl Order {
 
     fn carry_out(
         self,
-        dataset: &Path,
+        folders: &[PathBuf],
         output: &mut Stdout,
     ) -> Result<message::Done, Box<message::Failed>> {
-        let source = SealedSource::open(dataset, &self.ingest, &self.keys)
+        let source = SealedSource::open(folders, &self.ingest, &self.keys)
             .map_err(|error| environment(error.code()))?;
         // The opened tables hold what they need of them.
         drop(self.keys);
@@ -136,7 +137,7 @@ impl Order {
             component: self.component,
             manifest: self.manifest,
             parameters: self.ticket.parameters,
-            view: self.ticket.tables,
+            view: self.ticket.datasets.into_iter().flat_map(|dataset| dataset.tables).collect(),
             data: Arc::new(source),
             limits: self.ticket.limits.unwrap_or_default(),
             dummy: self.dummy,

@@ -1,15 +1,10 @@
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::path::Path;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
-use sekisho_dataset::{
-    DatasetError, FileCheck, GrantedKeys, Kind, OpenFile, OpenTable, SealedVersion,
-};
+use sekisho_dataset::{DatasetError, FileCheck, GrantedKeys, Kind, OpenTable, SealedVersion};
 use sekisho_engine::{Batches, Source, SourceColumn, SourceError};
 use sekisho_module::ColumnKind;
 use sekisho_vault::VerifyingIdentity;
@@ -18,27 +13,37 @@ use sekisho_vault::VerifyingIdentity;
 /// what was just decoded is still in the processor's cache when it is copied.
 const BATCH_ROWS: usize = 8_192;
 
-/// A sealed data set version as the engine reads it: the granted tables and columns only.
+/// Sealed data set versions as the engine reads them: the granted tables and columns only. All
+/// are split by the same bits of the same tokens, so a patient's rows meet without a shuffle.
 pub(crate) struct SealedSource {
     buckets: u32,
     tables: BTreeMap<String, OpenTable>,
 }
 
 impl SealedSource {
-    /// Verifies the version's signature and opens what the keys open.
+    /// Verifies each version's signature and opens what its keys open.
+    ///
+    /// # Errors
+    /// [`DatasetError::Unjoinable`] when persons or tables of two versions cannot meet.
     pub(crate) fn open(
-        folder: &Path,
+        folders: &[PathBuf],
         signer: &VerifyingIdentity,
-        keys: &GrantedKeys,
+        keys: &[GrantedKeys],
     ) -> Result<Self, DatasetError> {
-        let version = SealedVersion::open(folder, signer)?;
+        let versions = folders.iter().map(|folder| SealedVersion::open(folder, signer));
+        let versions = versions.collect::<Result<Vec<_>, _>>()?;
+        let buckets = sekisho_dataset::common_buckets(&versions)?;
         let mut tables = BTreeMap::new();
-        for name in keys.columns().into_keys() {
-            // Size alone: every byte read is authenticated by AES-GCM under its column's key.
-            let table = version.open_table(keys, name, FileCheck::Size)?;
-            tables.insert(name.to_owned(), table);
+        for (version, keys) in versions.iter().zip(keys) {
+            for name in keys.columns().into_keys() {
+                // Size alone: every byte read is authenticated by AES-GCM under its column's key.
+                let table = version.open_table(keys, name, FileCheck::Size)?;
+                if tables.insert(name.to_owned(), table).is_some() {
+                    return Err(DatasetError::Unjoinable("two tables have one name"));
+                }
+            }
         }
-        Ok(Self { buckets: version.manifest().buckets, tables })
+        Ok(Self { buckets, tables })
     }
 
     fn table(&self, name: &str) -> Result<&OpenTable, SourceError> {
@@ -72,7 +77,8 @@ impl Source for SealedSource {
         let file = table.files().iter().find(|file| file.bucket == bucket);
         let file = file.ok_or_else(|| SourceError::NotGranted(format!("bucket {bucket}")))?;
         let wanted = wanted(table, columns)?;
-        let batches = open(file, &wanted)?;
+        let names: Vec<_> = wanted.fields().iter().map(|field| field.name().as_str()).collect();
+        let batches = file.batches(&names, BATCH_ROWS).map_err(|error| unreadable(&error))?;
         Ok(Box::new(batches.map(move |batch| {
             let batch = batch.map_err(|error| unreadable(&error))?;
             arrange(&batch, &wanted)
@@ -90,23 +96,6 @@ fn wanted(table: &OpenTable, columns: &[String]) -> Result<Arc<Schema>, SourceEr
             .map_err(|_| SourceError::NotGranted(format!("column {}.{name}", table.name())))
     });
     Ok(Arc::new(Schema::new(fields.collect::<Result<Vec<_>, _>>()?)))
-}
-
-type Rows = parquet::arrow::arrow_reader::ParquetRecordBatchReader;
-
-fn open(file: &OpenFile, wanted: &Schema) -> Result<Rows, SourceError> {
-    let opened = File::open(&file.path).map_err(|error| unreadable(&error))?;
-    let options =
-        ArrowReaderOptions::new().with_file_decryption_properties(Arc::clone(&file.decryption));
-    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(opened, options)
-        .map_err(|error| unreadable(&error))?;
-    let names = wanted.fields().iter().map(|field| field.name().as_str());
-    let mask = ProjectionMask::columns(builder.parquet_schema(), names);
-    builder
-        .with_projection(mask)
-        .with_batch_size(BATCH_ROWS)
-        .build()
-        .map_err(|error| unreadable(&error))
 }
 
 /// Parquet gives columns in the file's order; the engine wants its own.

@@ -36,5 +36,5 @@ pub use local::{LocalReport, LocalRun, run_locally};
 pub use outcome::{Developer, Failure, Outcome, Success};
 pub use sealing::{module_context, output_context};
 pub use sekisho_jail::{Control, Lowered};
-pub use spec::{RUNNER_SUBCOMMAND, RunSpec, RunnerCommand};
+pub use spec::{RUNNER_SUBCOMMAND, RunData, RunSpec, RunnerCommand};
 pub use supervise::{check_host, supervise};

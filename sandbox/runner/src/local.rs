@@ -1,13 +1,10 @@
-use std::path::PathBuf;
-
 use prost::Message as _;
-use sekisho_dataset::GrantedKeys;
 use sekisho_jail::Lowered;
 use sekisho_proto::v1;
 use sekisho_vault::{Key, VerifyingIdentity, Zeroizing};
 
 use crate::{
-    Cancel, Developer, Failure, Outcome, RunSpec, RunnerCommand, RunnerError, Success,
+    Cancel, Developer, Failure, Outcome, RunData, RunSpec, RunnerCommand, RunnerError, Success,
     output_context, supervise,
 };
 
@@ -24,11 +21,9 @@ pub struct LocalRun {
     pub view: Vec<v1::GrantedTable>,
     /// Upper bounds; a zero means the default of the field.
     pub limits: v1::RunLimits,
-    /// Folder of the sealed dummy version.
-    pub dataset: PathBuf,
-    /// Keys of the granted columns.
-    pub keys: GrantedKeys,
-    /// Whoever signed the dummy version.
+    /// The sealed dummy versions.
+    pub data: Vec<RunData>,
+    /// Whoever signed them.
     pub ingest: VerifyingIdentity,
     /// Controls this machine cannot give; empty on a usual Linux host.
     pub lowered: Lowered,
@@ -71,15 +66,14 @@ pub fn run_locally(
     let spec = RunSpec {
         ticket: v1::RunTicket {
             run_id: LOCAL_RUN.to_owned(),
-            tables: run.view,
+            datasets: vec![v1::TicketDataset { tables: run.view, ..Default::default() }],
             parameters: run.parameters,
             limits: Some(run.limits),
             ..v1::RunTicket::default()
         },
         manifest: run.manifest,
         component: Zeroizing::new(run.component),
-        dataset: run.dataset,
-        keys: run.keys,
+        data: run.data,
         ingest: run.ingest,
         output_key: key.clone(),
         dummy: true,

@@ -7,9 +7,9 @@ use zeroize::Zeroize as _;
 /// How the runner shall confine itself.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Confine {
-    /// Absolute path of the data set version's folder.
-    #[prost(string, tag = "1")]
-    pub(crate) dataset: String,
+    /// Absolute paths of the data set versions' folders.
+    #[prost(string, repeated, tag = "1")]
+    pub(crate) datasets: Vec<String>,
     /// Names of controls the site does without.
     #[prost(string, repeated, tag = "2")]
     pub(crate) lowered: Vec<String>,
@@ -30,8 +30,9 @@ pub(crate) struct Job {
     pub(crate) manifest: String,
     #[prost(bytes = "vec", tag = "3")]
     pub(crate) component: Vec<u8>,
-    #[prost(bytes = "vec", tag = "4")]
-    pub(crate) granted_keys: Vec<u8>,
+    /// For each folder, in the same order.
+    #[prost(bytes = "vec", repeated, tag = "4")]
+    pub(crate) granted_keys: Vec<Vec<u8>>,
     #[prost(bytes = "vec", tag = "5")]
     pub(crate) output_key: Vec<u8>,
     /// Public key of whoever sealed the data set, in hexadecimal.

@@ -12,7 +12,7 @@ use sekisho_proto::v1;
 use sekisho_vault::{Key, SigningIdentity};
 
 use crate::frame::{self, Kind};
-use crate::{Cancel, RunSpec, RunnerCommand, message};
+use crate::{Cancel, RunData, RunSpec, RunnerCommand, message};
 
 /// Plays one bad runner, or a supervisor of one.
 pub fn misbehave(how: &str) -> ExitCode {
@@ -105,8 +105,7 @@ fn supervise_one_that_hangs() -> ExitCode {
         ticket: v1::RunTicket::default(),
         manifest: String::new(),
         component: Vec::new().into(),
-        dataset: std::env::temp_dir(),
-        keys,
+        data: vec![RunData { folder: std::env::temp_dir(), keys }],
         ingest: identity.verifying(),
         output_key,
         dummy: true,
@@ -139,7 +138,7 @@ fn tell_surroundings() -> io::Result<()> {
 fn confine_for_real(bytes: &[u8]) -> io::Result<()> {
     let confine = message::Confine::decode(bytes).map_err(io::Error::other)?;
     let record = Confinement {
-        readable: confine.dataset.into(),
+        readable: confine.datasets.into_iter().map(Into::into).collect(),
         data_bytes: confine.data_bytes,
         lowered: Lowered::default(),
         supervisor: Some(confine.supervisor),

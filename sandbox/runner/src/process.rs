@@ -39,12 +39,12 @@ impl Runner {
     /// confine itself. An error is a stable code.
     pub(crate) fn start(
         command: &RunnerCommand,
-        dataset: &Path,
+        datasets: &[&Path],
         data_bytes: u64,
         lowered: &Lowered,
     ) -> Result<Self, &'static str> {
         let confine = message::Confine {
-            dataset: resolve(dataset).ok_or("runner.dataset_folder")?,
+            datasets: resolve(datasets).ok_or("runner.dataset_folder")?,
             lowered: lowered.iter().map(|c| c.name().to_owned()).collect(),
             data_bytes,
             supervisor: i32::try_from(std::process::id()).unwrap_or(0),
@@ -143,8 +143,9 @@ fn spawn(command: &RunnerCommand) -> io::Result<Child> {
         .spawn()
 }
 
-fn resolve(folder: &Path) -> Option<String> {
-    folder.canonicalize().ok()?.into_os_string().into_string().ok()
+fn resolve(folders: &[&Path]) -> Option<Vec<String>> {
+    let resolve = |folder: &&Path| folder.canonicalize().ok()?.into_os_string().into_string().ok();
+    folders.iter().map(resolve).collect()
 }
 
 /// The job as bytes; every copy of a key made on the way is wiped.
@@ -153,7 +154,7 @@ fn job(spec: &RunSpec) -> Zeroizing<Vec<u8>> {
         ticket: Some(spec.ticket.clone()),
         manifest: spec.manifest.clone(),
         component: spec.component.to_vec(),
-        granted_keys: spec.keys.danger_to_pipe().to_vec(),
+        granted_keys: spec.data.iter().map(|data| data.keys.danger_to_pipe().to_vec()).collect(),
         output_key: spec.output_key.danger_bytes().to_vec(),
         ingest_key: spec.ingest.to_hex(),
         dummy: spec.dummy,

@@ -19,11 +19,9 @@ pub struct RunSpec {
     pub manifest: String,
     /// The module in the clear.
     pub component: Zeroizing<Vec<u8>>,
-    /// Folder of the sealed data set version.
-    pub dataset: PathBuf,
-    /// Keys of exactly the granted columns.
-    pub keys: GrantedKeys,
-    /// Whoever signed the version's manifest.
+    /// The data set versions whose rows meet by person; mostly one.
+    pub data: Vec<RunData>,
+    /// Whoever signed the versions' manifests.
     pub ingest: VerifyingIdentity,
     /// Seals the run's outputs.
     pub output_key: Key,
@@ -31,6 +29,15 @@ pub struct RunSpec {
     pub dummy: bool,
     /// Controls the site does without.
     pub lowered: Lowered,
+}
+
+/// One sealed data set version as a run may read it.
+#[derive(Clone, Debug)]
+pub struct RunData {
+    /// Its folder.
+    pub folder: PathBuf,
+    /// Keys of exactly the granted columns.
+    pub keys: GrantedKeys,
 }
 
 /// Memory of the runner itself beside what the run's limit allows: compiled code, decoded

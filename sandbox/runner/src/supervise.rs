@@ -53,7 +53,7 @@ pub fn check_host(
     lowered: &Lowered,
 ) -> Result<String, Box<Failure>> {
     const SOME_MEMORY: u64 = 256 << 20;
-    let confined = Runner::start(command, folder, SOME_MEMORY, lowered)
+    let confined = Runner::start(command, &[folder], SOME_MEMORY, lowered)
         .map_err(Stop::environment)
         .and_then(|runner| Session::new(runner, Conversation::new(0, false)).confined());
     match confined {
@@ -95,7 +95,8 @@ fn attend(
     progress: &mut dyn FnMut(u32),
     cancel: &Cancel,
 ) -> Result<Success, Stop> {
-    let runner = Runner::start(command, &spec.dataset, spec.data_bytes(), &spec.lowered)
+    let folders: Vec<_> = spec.data.iter().map(|data| data.folder.as_path()).collect();
+    let runner = Runner::start(command, &folders, spec.data_bytes(), &spec.lowered)
         .map_err(Stop::environment)?;
     let conversation = Conversation::new(spec.sealed_bytes(), spec.dummy);
     let mut session = Session::new(runner, conversation);

@@ -8,7 +8,7 @@ use prost::Message as _;
 use sekisho_dataset::{Grant, GrantedKeys, Profile, Provenance, SealOptions, SealedWriter};
 use sekisho_proto::v1::{self, FailureClass, GrantedTable, RunLimits, RunTicket};
 use sekisho_runner::{
-    Cancel, Failure, Outcome, RunSpec, RunnerCommand, Success, output_context, supervise,
+    Cancel, Failure, Outcome, RunData, RunSpec, RunnerCommand, Success, output_context, supervise,
 };
 use sekisho_vault::{Key, MemoryVault, SigningIdentity, VerifyingIdentity, Zeroizing};
 
@@ -58,10 +58,13 @@ fn spec(module: &str, data: &Sealed) -> RunSpec {
     RunSpec {
         ticket: RunTicket {
             run_id: "run".to_owned(),
-            tables: vec![GrantedTable {
-                table: data.table.to_owned(),
-                columns,
-                row_filter: String::new(),
+            datasets: vec![v1::TicketDataset {
+                tables: vec![GrantedTable {
+                    table: data.table.to_owned(),
+                    columns,
+                    row_filter: String::new(),
+                }],
+                ..v1::TicketDataset::default()
             }],
             limits: Some(RunLimits {
                 wall_seconds: 30,
@@ -72,8 +75,7 @@ fn spec(module: &str, data: &Sealed) -> RunSpec {
         },
         manifest: manifest.unwrap(),
         component: Zeroizing::new(component),
-        dataset: data.folder.clone(),
-        keys: data.keys.clone(),
+        data: vec![RunData { folder: data.folder.clone(), keys: data.keys.clone() }],
         ingest: data.ingest.clone(),
         output_key: Key::generate().unwrap(),
         dummy: false,

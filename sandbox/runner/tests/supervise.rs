@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use sekisho_dataset::GrantedKeys;
 use sekisho_proto::v1::{FailureClass, RunLimits, RunTicket};
-use sekisho_runner::{Cancel, Failure, Outcome, RunSpec, RunnerCommand, supervise};
+use sekisho_runner::{Cancel, Failure, Outcome, RunData, RunSpec, RunnerCommand, supervise};
 use sekisho_vault::{Key, SigningIdentity, Zeroizing};
 
 const PROBE: &str = env!("CARGO_BIN_EXE_sekisho-runner-probe");
@@ -25,8 +25,10 @@ fn spec(dummy: bool) -> RunSpec {
         manifest: String::new(),
         // Larger than a pipe holds, so that a runner that does not read blocks the feeder.
         component: Zeroizing::new(vec![0; 1 << 20]),
-        dataset: std::env::temp_dir(),
-        keys: GrantedKeys::from_pipe(b"SKGRANT1\0\0\0\x01d\0\0\0\x02v1\0\0\0\0").unwrap(),
+        data: vec![RunData {
+            folder: std::env::temp_dir(),
+            keys: GrantedKeys::from_pipe(b"SKGRANT1\0\0\0\x01d\0\0\0\x02v1\0\0\0\0").unwrap(),
+        }],
         ingest: SigningIdentity::generate().unwrap().verifying(),
         output_key: Key::generate().unwrap(),
         dummy,

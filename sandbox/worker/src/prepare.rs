@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use sekisho_dataset::{Grant, SealedVersion};
 use sekisho_proto::v1;
-use sekisho_runner::{RunSpec, module_context};
+use sekisho_runner::{RunData, RunSpec, module_context};
 use sekisho_vault::{Key, Zeroizing};
 use sha2::{Digest as _, Sha256};
 
@@ -22,18 +22,12 @@ pub fn prepare(site: &Site, ticket: VerifiedTicket, lease: v1::Lease) -> Result<
     }
     let output_key =
         Key::danger_from_bytes(&lease.output_key).map_err(|_| Refusal::Unreadable("output_key"))?;
-    let dataset = folder(site, &ticket)?;
-    let version = SealedVersion::open(&dataset, &site.ingest_key)?;
-    if hex::decode(version.manifest_sha256()).ok() != Some(ticket.dataset_manifest_sha256.clone()) {
-        return Err(Refusal::DatasetHash);
-    }
-    let keys = version.unwrap_granted(&site.receiving, &grant(&ticket))?;
+    let data = open_data(site, &ticket.datasets)?;
     Ok(RunSpec {
         ticket,
         manifest: lease.manifest,
         component,
-        dataset,
-        keys,
+        data,
         ingest: site.ingest_key.clone(),
         output_key,
         dummy: false,
@@ -53,22 +47,40 @@ fn open_module(ticket: &v1::RunTicket, lease: &v1::Lease) -> Result<Zeroizing<Ve
     Ok(component)
 }
 
+/// The keys of exactly the granted columns, version by version.
+fn open_data(site: &Site, datasets: &[v1::TicketDataset]) -> Result<Vec<RunData>, Refusal> {
+    let mut versions = Vec::new();
+    let mut data = Vec::new();
+    for granted in datasets {
+        let folder = folder(site, granted)?;
+        let version = SealedVersion::open(&folder, &site.ingest_key)?;
+        if hex::decode(version.manifest_sha256()).ok().as_ref() != Some(&granted.manifest_sha256) {
+            return Err(Refusal::DatasetHash);
+        }
+        let keys = version.unwrap_granted(&site.receiving, &grant(&granted.tables))?;
+        versions.push(version);
+        data.push(RunData { folder, keys });
+    }
+    sekisho_dataset::common_buckets(&versions)?;
+    Ok(data)
+}
+
 /// The version's folder; names that could lead elsewhere are refused.
-fn folder(site: &Site, ticket: &v1::RunTicket) -> Result<PathBuf, Refusal> {
+fn folder(site: &Site, dataset: &v1::TicketDataset) -> Result<PathBuf, Refusal> {
     let plain = |name: &str| {
         let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
         !name.is_empty() && !name.starts_with('.') && name.bytes().all(allowed)
     };
-    if !plain(&ticket.dataset_id) || !plain(&ticket.dataset_version) {
+    if !plain(&dataset.dataset_id) || !plain(&dataset.dataset_version) {
         return Err(Refusal::DatasetName);
     }
     let datasets = &site.config.datasets;
-    Ok(datasets.join(&ticket.dataset_id).join(&ticket.dataset_version))
+    Ok(datasets.join(&dataset.dataset_id).join(&dataset.dataset_version))
 }
 
-fn grant(ticket: &v1::RunTicket) -> Grant {
+fn grant(granted: &[v1::GrantedTable]) -> Grant {
     let mut tables = BTreeMap::new();
-    for granted in &ticket.tables {
+    for granted in granted {
         let columns = granted.columns.iter().cloned().collect();
         tables.insert(granted.table.clone(), columns);
     }

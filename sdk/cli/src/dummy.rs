@@ -6,23 +6,20 @@ use std::{
 };
 
 use arrow::csv::WriterBuilder;
-use sekisho_dataset::{
-    DatasetError, Profile, Provenance, SealOptions, SealedVersion, SealedWriter, SourceNote,
-    dummy::generate,
-};
+use sekisho_dataset::{DatasetError, Profile, SealedVersion, dummy};
 use sekisho_vault::{MemoryVault, SigningIdentity, VerifyingIdentity};
 use serde::Serialize;
 
 use crate::error::CliError;
 
-/// A dummy version, sealed with keys that live in this process only.
+/// Dummy versions, sealed with keys that live in this process only.
 #[derive(Debug)]
-pub(crate) struct SealedDummy {
-    /// The version as opened again.
-    pub version: SealedVersion,
-    /// Unwraps its keys.
+pub(crate) struct SealedDummies {
+    /// The versions as opened again.
+    pub versions: Vec<SealedVersion>,
+    /// Unwraps their keys.
     pub vault: MemoryVault,
-    /// Who signed it.
+    /// Who signed them.
     pub signer: VerifyingIdentity,
 }
 
@@ -55,8 +52,8 @@ pub(crate) fn write_csv(
 ) -> Result<Vec<DummyFile>, CliError> {
     let profile = parse_profile(profile)?;
     fs::create_dir_all(out).map_err(CliError::file(out))?;
-    let tables = generate(&profile, patients, seed).map_err(input)?;
-    let write = |table: &sekisho_dataset::dummy::DummyTable| {
+    let tables = dummy::generate(&profile, patients, seed).map_err(input)?;
+    let write = |table: &dummy::DummyTable| {
         let path = out.join(format!("{}.csv", table.name));
         let file = File::create(&path).map_err(CliError::file(&path))?;
         WriterBuilder::new()
@@ -69,40 +66,25 @@ pub(crate) fn write_csv(
     tables.iter().map(write).collect()
 }
 
-/// Draws dummy rows and seals them under `root`, as ingest seals real ones, so that a
-/// local run takes the same path as one on the server.
+/// Draws dummy rows and seals them under `root`, as ingest seals real ones, so that a local
+/// run takes the same path as one on the server. One seed draws the same persons for every
+/// profile, so joined tables meet.
 ///
 /// # Errors
-/// Fails when the profile's generators do not fit or the folder cannot be written.
+/// Fails when a profile's generators do not fit or the folder cannot be written.
 pub(crate) fn seal(
-    profile: &Profile,
+    profiles: &[Profile],
     patients: u32,
     seed: u64,
     root: &Path,
-) -> Result<SealedDummy, CliError> {
+) -> Result<SealedDummies, CliError> {
     let seal = || {
         let (vault, identity) = (MemoryVault::new()?, SigningIdentity::generate()?);
-        let mut writer = SealedWriter::create(root, profile, &SealOptions::default())?;
-        let mut provenance = Provenance {
-            tool: concat!("sekisho ", env!("CARGO_PKG_VERSION")).to_owned(),
-            method: format!("dummy patients={patients} seed={seed}"),
-            ..Provenance::default()
-        };
-        for table in generate(profile, patients, seed)? {
-            writer.push(&table.name, &table.rows)?;
-            provenance.sources.push(SourceNote {
-                rows: table.rows.num_rows() as u64,
-                table: table.name,
-                keyed_digest: String::new(),
-            });
-        }
-        let sealed = writer.finish(provenance, &vault, &identity, &mut |_, _| {})?;
-        let signer = identity.verifying();
-        Ok::<_, DatasetError>(SealedDummy {
-            version: SealedVersion::open(&sealed.folder, &signer)?,
-            vault,
-            signer,
-        })
+        let versions = profiles
+            .iter()
+            .map(|profile| dummy::seal(profile, patients, seed, root, (&vault, &identity)))
+            .collect::<Result<_, _>>()?;
+        Ok::<_, DatasetError>(SealedDummies { versions, vault, signer: identity.verifying() })
     };
     seal().map_err(input)
 }
@@ -136,9 +118,9 @@ mod tests {
     fn a_sealed_dummy_version_opens_for_its_signer() {
         let dir = tempfile::tempdir().expect("temp");
         let profile = parse_profile(PROFILE).expect("profile");
-        let sealed = seal(&profile, 20, 1, dir.path()).expect("sealed");
-        assert_eq!(sealed.version.manifest().patients, 20);
-        assert!(SealedVersion::open(sealed.version.folder(), &sealed.signer).is_ok());
+        let sealed = seal(&[profile], 20, 1, dir.path()).expect("sealed");
+        assert_eq!(sealed.versions[0].manifest().patients, 20);
+        assert!(SealedVersion::open(sealed.versions[0].folder(), &sealed.signer).is_ok());
     }
 
     #[test]

@@ -6,6 +6,8 @@ pub(crate) mod audit;
 pub(crate) mod catalog;
 pub(crate) mod closing;
 pub(crate) mod dataset_file;
+pub(crate) mod key;
+pub(crate) mod linkage;
 pub(crate) mod login;
 pub(crate) mod module;
 pub(crate) mod output;

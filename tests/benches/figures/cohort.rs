@@ -38,14 +38,15 @@ pub(crate) fn measure(extent: Extent) -> anyhow::Result<Vec<Figure>> {
     };
     let scan = layout.ours() - start;
     Ok(vec![
-        figure("cohort run, whole, against a loop over the same file unencrypted", &layout, WANTED),
-        figure("the same against a loop over an uncompressed file", &plain, WANTED),
+        figure("cohort run, whole, against a loop over the same file unencrypted", &layout, ""),
+        figure("the same against a loop over an uncompressed file", &plain, ""),
         Figure {
-            what: "the same without start and compilation, same file unencrypted".to_owned(),
+            what: "its scan and aggregate (without start and compilation), same file unencrypted"
+                .to_owned(),
             ours: speed(scan),
             against: speed(layout.other()),
             ratio: Some(scan / layout.other()),
-            wanted: "",
+            wanted: WANTED,
         },
     ])
 }

@@ -6,7 +6,9 @@ use anyhow::{Context as _, bail};
 use prost::Message as _;
 use sekisho_demo::site::{Programs, repository};
 use sekisho_proto::v1;
-use sekisho_runner::{Cancel, Lowered, Outcome, RunSpec, RunnerCommand, output_context, supervise};
+use sekisho_runner::{
+    Cancel, Lowered, Outcome, RunData, RunSpec, RunnerCommand, output_context, supervise,
+};
 use sekisho_vault::{Key, Zeroizing};
 
 use crate::report::seconds;
@@ -72,14 +74,13 @@ impl Run {
         let spec = RunSpec {
             ticket: v1::RunTicket {
                 run_id: RUN.to_owned(),
-                tables: vec![granted],
+                datasets: vec![v1::TicketDataset { tables: vec![granted], ..Default::default() }],
                 limits: Some(limits),
                 ..v1::RunTicket::default()
             },
             manifest: String::from_utf8(read(&guest.manifest)?)?,
             component: Zeroizing::new(read(&guest.component)?),
-            dataset: sealed.folder().to_owned(),
-            keys: sealed.keys().clone(),
+            data: vec![RunData { folder: sealed.folder().to_owned(), keys: sealed.keys().clone() }],
             ingest: sealed.signer().clone(),
             output_key: key.clone(),
             dummy: false,

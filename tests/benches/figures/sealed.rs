@@ -14,6 +14,7 @@ use sekisho_dataset::{
 use sekisho_vault::{MemoryVault, SigningIdentity, VerifyingIdentity};
 use tempfile::TempDir;
 
+use crate::native::BATCH_ROWS;
 use crate::report::seconds;
 use crate::scale::{self, COLUMNS, Rows, TABLE};
 
@@ -88,8 +89,10 @@ impl Sealed {
         let version = SealedVersion::open(&self.folder, &self.signer)?;
         let table = version.open_table(&self.keys, TABLE, FileCheck::Size)?;
         let mut rows = 0;
-        for batch in read_table(&table, columns)? {
-            rows += batch.num_rows() as u64;
+        for file in table.files() {
+            for batch in file.batches(columns, BATCH_ROWS)? {
+                rows += batch?.num_rows() as u64;
+            }
         }
         Ok(rows)
     }

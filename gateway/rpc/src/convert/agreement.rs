@@ -2,7 +2,8 @@
 
 use sekisho_app::ErasureProof;
 use sekisho_domain::{
-    Agreement, AgreementId, GrantedTable, Project, ProvisionMethod, Timestamp, agreement::Place,
+    Agreement, AgreementId, GrantedTable, JoinedDataset, Project, ProvisionMethod, Timestamp,
+    agreement::Place,
 };
 use sekisho_proto::v1;
 
@@ -12,6 +13,8 @@ use super::{
 };
 use crate::limits::{COLUMNS, LIST, NAME_CHARS};
 
+/// Most datasets beside the first.
+const JOINED: usize = 20;
 /// Most runs an hour an agreement may speak of.
 const RUNS_PER_HOUR: u32 = 10_000;
 
@@ -37,6 +40,7 @@ pub(crate) fn new_agreement(message: v1::Agreement, now: Timestamp) -> Result<Ag
         dataset_id: field::name(message.dataset_id, "agreement.dataset_id")?,
         dataset_version: field::name(message.dataset_version, "agreement.dataset_version")?,
         tables: field::list(message.tables, "agreement.tables", LIST, granted_table)?,
+        joined: field::list(message.joined, "agreement.joined", JOINED, joined_dataset)?,
         period_start,
         period_end,
         provision_method: provision_method(message.provision_method)?,
@@ -58,6 +62,14 @@ fn granted_table(table: v1::GrantedTable, field: &str) -> Result<GrantedTable, I
         table: field::name(table.table, &format!("{field}.table"))?,
         columns: field::list(table.columns, &format!("{field}.columns"), COLUMNS, field::name)?,
         row_filter: field::comment(table.row_filter, &format!("{field}.row_filter"))?,
+    })
+}
+
+fn joined_dataset(dataset: v1::JoinedDataset, field: &str) -> Result<JoinedDataset, Invalid> {
+    Ok(JoinedDataset {
+        dataset_id: field::name(dataset.dataset_id, &format!("{field}.dataset_id"))?,
+        dataset_version: field::name(dataset.dataset_version, &format!("{field}.dataset_version"))?,
+        tables: field::list(dataset.tables, &format!("{field}.tables"), LIST, granted_table)?,
     })
 }
 
@@ -123,6 +135,11 @@ fn agreement(agreement: Agreement) -> v1::Agreement {
         columns: granted.columns,
         row_filter: granted.row_filter,
     };
+    let joined = |joined: JoinedDataset| v1::JoinedDataset {
+        dataset_id: joined.dataset_id,
+        dataset_version: joined.dataset_version,
+        tables: joined.tables.into_iter().map(table).collect(),
+    };
     v1::Agreement {
         agreement_id: agreement.agreement_id.to_string(),
         organisation_id: agreement.organisation_id.to_string(),
@@ -132,6 +149,7 @@ fn agreement(agreement: Agreement) -> v1::Agreement {
         dataset_id: agreement.dataset_id,
         dataset_version: agreement.dataset_version,
         tables: agreement.tables.into_iter().map(table).collect(),
+        joined: agreement.joined.into_iter().map(joined).collect(),
         period_start: Some(stamp(agreement.period_start)),
         period_end: Some(stamp(agreement.period_end)),
         provision_method: provision_method.into(),
@@ -174,6 +192,15 @@ mod tests {
             min_cell: 10,
             cohort_floor: 100,
             runs_per_hour: 20,
+            joined: vec![v1::JoinedDataset {
+                dataset_id: "claims".to_owned(),
+                dataset_version: "v2".to_owned(),
+                tables: vec![v1::GrantedTable {
+                    table: "sy".to_owned(),
+                    columns: vec!["code".to_owned()],
+                    row_filter: String::new(),
+                }],
+            }],
         }
     }
 
@@ -181,6 +208,7 @@ mod tests {
     fn a_whole_agreement_is_parsed() {
         let parsed = new_agreement(message(), NOW).unwrap();
         assert_eq!(parsed.tables[0].columns, ["time"]);
+        assert_eq!(parsed.joined[0].tables[0].columns, ["code"]);
         assert_eq!(parsed.period_end, Timestamp::from_millis(2000));
     }
 

@@ -1,6 +1,7 @@
 //! Dataset versions.
 
-use sekisho_app::catalogue::PatientCount;
+use sekisho_access::linkage::Opens;
+use sekisho_app::{catalogue::PatientCount, linkage::LinkageState};
 use sekisho_domain::{
     Dataset, Timestamp,
     dataset::{
@@ -33,6 +34,8 @@ pub(crate) fn dataset(
         tables: field::list(message.tables, "dataset.tables", LIST, table)?,
         patients_rounded: message.patients_rounded,
         holds: information(&message.holds)?,
+        database: field::one_line(message.database, "dataset.database", NAME_CHARS)?,
+        id_space: field::one_line(message.id_space, "dataset.id_space", NAME_CHARS)?,
         min_cell: message.min_cell,
         next_update: field::one_line(message.next_update, "dataset.next_update", NAME_CHARS)?,
         terms: Bilingual {
@@ -180,11 +183,30 @@ impl Shown for Dataset {
             patients_rounded: self.patients_rounded,
             licence: self.licence,
             holds: self.holds.name().to_owned(),
+            database: self.database,
+            id_space: self.id_space,
             min_cell: self.min_cell,
             next_update: self.next_update,
             terms_ja: self.terms.ja,
             terms_en: self.terms.en,
             registered_at: Some(stamp(self.registered_at)),
+        }
+    }
+}
+
+impl Shown for LinkageState {
+    type Message = v1::LinkageRule;
+
+    fn message(self) -> v1::LinkageRule {
+        v1::LinkageRule {
+            rule_id: self.rule.id,
+            holds: self.rule.holds.name().to_owned(),
+            between: self.rule.between.into_iter().collect(),
+            and: self.rule.and.into_iter().collect(),
+            by_steward: self.rule.opens == Opens::BySteward,
+            opens_at: self.opens_at.map(stamp),
+            open: self.open,
+            source: self.rule.source,
         }
     }
 }
@@ -237,6 +259,8 @@ mod tests {
                 tables: vec![table],
                 patients_rounded: 230,
                 holds: "anonymised_info".to_owned(),
+                database: "jisedai".to_owned(),
+                id_space: "site".to_owned(),
                 min_cell: 10,
                 next_update: "2027-04-01".to_owned(),
                 terms_en: "Research only".to_owned(),

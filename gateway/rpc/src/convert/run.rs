@@ -1,6 +1,6 @@
 //! Runs, their parameters, and what workers report of them.
 
-use sekisho_domain::{FailureClass, Run, RunState};
+use sekisho_domain::{FailureClass, Run, RunState, dataset::DatasetVersion};
 use sekisho_proto::v1;
 use uuid::Uuid;
 
@@ -93,8 +93,13 @@ impl Shown for Run {
             dataset_id: self.dataset_id,
             dataset_version: self.dataset_version,
             output_count: self.output_count,
+            joined: self.joined.into_iter().map(dataset_version).collect(),
         }
     }
+}
+
+fn dataset_version(version: DatasetVersion) -> v1::DatasetVersion {
+    v1::DatasetVersion { dataset_id: version.dataset_id, version: version.version }
 }
 
 fn state(state: RunState) -> v1::RunState {
@@ -179,6 +184,10 @@ mod tests {
             ended_at: Some(now.plus_seconds(7)),
             dataset_id: "lung".to_owned(),
             dataset_version: "v1".to_owned(),
+            joined: vec![DatasetVersion {
+                dataset_id: "claims".to_owned(),
+                version: "v2".to_owned(),
+            }],
             parameters_sha256: String::new(),
             output_count: 0,
             decision_index: 3,
@@ -186,6 +195,7 @@ mod tests {
             lease: None,
         };
         let shown = run.message();
+        assert_eq!(shown.joined[0].dataset_id, "claims");
         assert_eq!(shown.ended_at.unwrap().seconds % 60, 0);
         assert!(shown.ended_at.unwrap().seconds >= now.plus_seconds(7).seconds());
         assert_eq!(shown.progress_tenths, 10);

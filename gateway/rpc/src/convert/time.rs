@@ -19,7 +19,7 @@ pub(super) fn timestamp(stamp: Option<Stamp>, field: &str) -> Result<Timestamp, 
 }
 
 /// A point in time; finer than a millisecond is cut off.
-pub(super) fn optional_timestamp(
+pub(crate) fn optional_timestamp(
     stamp: Option<Stamp>,
     field: &str,
 ) -> Result<Option<Timestamp>, Invalid> {

@@ -5,7 +5,7 @@ use tonic::{Request, Response};
 
 use super::{Answer, Desk, status};
 use crate::{
-    convert::{list, name, one_line, optional_line, page, show, show_page},
+    convert::{list, name, one_line, optional_line, page, show, show_all, show_page},
     limits::NAME_CHARS,
     record::admitted,
 };
@@ -60,5 +60,14 @@ impl CatalogueService for Service {
             .await
             .map_err(status)?;
         Ok(Response::new(show(found)))
+    }
+
+    async fn list_linkage_rules(
+        &self,
+        request: Request<v1::ListLinkageRulesRequest>,
+    ) -> Answer<v1::ListLinkageRulesResponse> {
+        let (caller, _) = admitted(request)?;
+        let rules = self.0.app.linkage_rules(&caller).await.map_err(status)?;
+        Ok(Response::new(v1::ListLinkageRulesResponse { rules: show_all(rules) }))
     }
 }

@@ -7,8 +7,8 @@ use tonic::{Request, Response};
 use super::{Answer, Desk, session::step_up, status};
 use crate::{
     convert::{
-        comment, dataset, document, id, name, new_agreement, new_person, organisation_kind, page,
-        required, show, show_page,
+        comment, dataset, document, id, name, new_agreement, new_person, optional_timestamp,
+        organisation_kind, page, required, show, show_all, show_page,
     },
     record::admitted,
 };
@@ -74,6 +74,19 @@ impl StewardService for Service {
         Ok(Response::new(v1::RegisterDatasetResponse { dataset: Some(show(registered)) }))
     }
 
+    async fn set_linkage_date(
+        &self,
+        request: Request<v1::SetLinkageDateRequest>,
+    ) -> Answer<v1::SetLinkageDateResponse> {
+        let (caller, message) = admitted(request)?;
+        let answer = step_up(&message, message.step_up.clone())?;
+        let rule_id = name(message.rule_id, "rule_id")?;
+        let opens_at = optional_timestamp(message.opens_at, "opens_at")?;
+        let app = &self.0.app;
+        let set = app.set_linkage_date(&caller, &rule_id, opens_at, answer).await;
+        Ok(Response::new(v1::SetLinkageDateResponse { rule: Some(show(set.map_err(status)?)) }))
+    }
+
     async fn record_agreement(
         &self,
         request: Request<v1::RecordAgreementRequest>,
@@ -110,6 +123,25 @@ impl StewardService for Service {
         let project_id = id(&message.project_id, "project_id")?;
         let proof = self.0.app.erasure(&caller, project_id).await.map_err(status)?;
         Ok(Response::new(show(proof)))
+    }
+
+    async fn list_vault_keys(
+        &self,
+        request: Request<v1::ListVaultKeysRequest>,
+    ) -> Answer<v1::ListVaultKeysResponse> {
+        let (caller, _) = admitted(request)?;
+        let keys = self.0.app.vault_keys(&caller).await.map_err(status)?;
+        Ok(Response::new(v1::ListVaultKeysResponse { keys: show_all(keys) }))
+    }
+
+    async fn rotate_vault_key(
+        &self,
+        request: Request<v1::RotateVaultKeyRequest>,
+    ) -> Answer<v1::RotateVaultKeyResponse> {
+        let (caller, message) = admitted(request)?;
+        let answer = step_up(&message, message.step_up.clone())?;
+        let keys = self.0.app.rotate_vault_key(&caller, answer).await.map_err(status)?;
+        Ok(Response::new(v1::RotateVaultKeyResponse { keys: show_all(keys) }))
     }
 
     async fn enrol_worker(

@@ -90,6 +90,7 @@ impl Study {
             ended_at: None,
             dataset_id: "lung".to_owned(),
             dataset_version: "v1".to_owned(),
+            joined: vec![],
             parameters_sha256: sha256(PARAMETERS),
             output_count: 0,
             decision_index: 0,
@@ -102,6 +103,7 @@ impl Study {
             parameters: PARAMETERS.to_vec(),
             module_sha256: self.module.sha256.clone(),
             tables: vec![],
+            joined: vec![],
             runs_per_hour: 1000,
         }
     }
@@ -123,6 +125,7 @@ impl Study {
             module_id: self.module.module_id,
             module_state: ModuleState::Approved,
             ungranted: vec![],
+            unlinkable: vec![],
         };
         site.permit::<StartRun>(login, plan).await
     }
@@ -293,6 +296,8 @@ pub(crate) fn dataset(dataset_id: &str, version: &str, registered_at: Timestamp)
         tables: vec![],
         patients_rounded: 230,
         holds: Default::default(),
+        database: "jisedai".to_owned(),
+        id_space: "lung".to_owned(),
         min_cell: 10,
         next_update: String::new(),
         terms: Default::default(),
@@ -314,6 +319,7 @@ pub(crate) fn project(site: &Site, handlers: &[&Login]) -> Project {
         dataset_id: "lung".to_owned(),
         dataset_version: "v1".to_owned(),
         tables: vec![],
+        joined: vec![],
         period_start: BEGINNING.plus_seconds(-86_400),
         period_end: BEGINNING.plus_seconds(86_400),
         provision_method: ProvisionMethod::Visiting,

@@ -5,7 +5,7 @@ use toml::de::DeTable;
 
 use super::parse::{self, is_name};
 use super::toml_reader::{Errors, ProfileError, TableReader};
-use super::{Information, Profile, TableSpec};
+use super::{Information, OWN_DATABASE, Profile, TableSpec};
 
 /// Everything wrong with a profile, in the order of its lines; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,7 +39,8 @@ pub(super) fn parse(toml: &str) -> Result<Profile, ProfileErrors> {
 fn read(reader: &TableReader<'_, '_>, toml: &str) -> Profile {
     let id = reader.text("id");
     let id_space = reader.optional_text("id_space").unwrap_or_else(|| id.clone());
-    for (key, value) in [("id", &id), ("id_space", &id_space)] {
+    let database = reader.optional_text("database").unwrap_or_else(|| OWN_DATABASE.to_owned());
+    for (key, value) in [("id", &id), ("id_space", &id_space), ("database", &database)] {
         if !value.is_empty() && !is_name(value) {
             let reason = "wanted a lower-case letter, then letters, digits or _, at most 63";
             reader.bad(key, reason.to_owned());
@@ -55,6 +56,7 @@ fn read(reader: &TableReader<'_, '_>, toml: &str) -> Profile {
     let profile = Profile {
         id,
         id_space,
+        database,
         revision: revision(reader),
         holds: information(reader),
         min_cell: reader.optional_number("min_cell").map_or(10, |number| number as u32),

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
 use parquet::encryption::decrypt::FileDecryptionProperties;
 use parquet::errors::ParquetError;
 use sekisho_vault::{Key, open};
@@ -45,6 +47,30 @@ pub struct OpenFile {
     pub rows: u64,
     /// What parquet-rs needs to decrypt the granted columns of this file, and of no other.
     pub decryption: Arc<FileDecryptionProperties>,
+}
+
+impl OpenFile {
+    /// Reads these columns batch by batch, in the file's order of columns.
+    ///
+    /// # Errors
+    /// [`DatasetError`] when the file cannot be opened under its keys.
+    pub fn batches(
+        &self,
+        columns: &[&str],
+        batch_rows: usize,
+    ) -> Result<ParquetRecordBatchReader, DatasetError> {
+        let opened = File::open(&self.path).map_err(DatasetError::io(&self.path, "opening"))?;
+        let options =
+            ArrowReaderOptions::new().with_file_decryption_properties(Arc::clone(&self.decryption));
+        let failed = |source| {
+            let file = self.path.display().to_string();
+            DatasetError::Parquet { file, source }
+        };
+        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(opened, options)
+            .map_err(failed)?;
+        let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+        builder.with_projection(mask).with_batch_size(batch_rows).build().map_err(failed)
+    }
 }
 
 impl OpenTable {
@@ -162,7 +188,7 @@ pub fn read_table(table: &OpenTable, columns: &[&str]) -> Result<Vec<RecordBatch
     for file in &table.files {
         let path = layout::bucket_file(&table.name, file.bucket);
         let failed = |source| DatasetError::Parquet { file: path.clone(), source };
-        for batch in batch_reader(file, columns)? {
+        for batch in file.batches(columns, 65_536)? {
             let batch =
                 batch.map_err(|error| failed(ParquetError::ArrowError(error.to_string())))?;
             let arrays = columns.iter().filter_map(|name| batch.column_by_name(name).cloned());
@@ -170,23 +196,6 @@ pub fn read_table(table: &OpenTable, columns: &[&str]) -> Result<Vec<RecordBatch
         }
     }
     Ok(batches)
-}
-
-fn batch_reader(
-    file: &OpenFile,
-    columns: &[&str],
-) -> Result<impl Iterator<Item = Result<RecordBatch, arrow::error::ArrowError>>, DatasetError> {
-    let opened = File::open(&file.path).map_err(DatasetError::io(&file.path, "opening"))?;
-    let options =
-        ArrowReaderOptions::new().with_file_decryption_properties(Arc::clone(&file.decryption));
-    let failed = |source| {
-        let file = file.path.display().to_string();
-        DatasetError::Parquet { file, source }
-    };
-    let builder =
-        ParquetRecordBatchReaderBuilder::try_new_with_options(opened, options).map_err(failed)?;
-    let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
-    builder.with_projection(mask).with_batch_size(65_536).build().map_err(failed)
 }
 
 fn granted_spec(spec: &TableSpec, granted: &TableKeys) -> TableSpec {

@@ -68,7 +68,8 @@ fn laboratory_values_belong_to_their_items() {
 fn dummy_rows_are_sealed_and_read_like_real_ones() {
     let dir = tempfile::tempdir().unwrap();
     let profile = shipped("lung");
-    let (version, vault) = dummy::seal(&profile, 30, 5, dir.path()).unwrap();
+    let (vault, identity) = (MemoryVault::new().unwrap(), SigningIdentity::generate().unwrap());
+    let version = dummy::seal(&profile, 30, 5, dir.path(), (&vault, &identity)).unwrap();
     version.verify_files().unwrap();
     let keys = version.unwrap_granted(&vault, &Grant::of(&[("lung", &["sex", "time"])])).unwrap();
     let table = version.open_table(&keys, "lung", FileCheck::Sha256).unwrap();

@@ -161,7 +161,7 @@ async fn ticket_that_was_widened_after_signing_is_refused() {
             use prost::Message as _;
             let signed = lease.signed_ticket.as_mut().unwrap();
             let mut ticket = v1::RunTicket::decode(signed.ticket.as_slice()).unwrap();
-            ticket.tables[0].columns.push("income".to_owned());
+            ticket.datasets[0].tables[0].columns.push("income".to_owned());
             signed.ticket = ticket.encode_to_vec();
         },
     )
@@ -195,7 +195,8 @@ async fn ticket_from_the_future_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn module_that_the_ticket_does_not_name_is_refused() {
     assert_refused("module.hash", |ticket| ticket.module_sha256[0] ^= 1, |_| {}).await;
-    assert_refused("dataset.hash", |ticket| ticket.dataset_manifest_sha256[0] ^= 1, |_| {}).await;
+    assert_refused("dataset.hash", |ticket| ticket.datasets[0].manifest_sha256[0] ^= 1, |_| {})
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -211,15 +212,19 @@ async fn changed_manifest_is_refused() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn data_set_outside_the_folder_is_refused() {
-    assert_refused("dataset.name", |ticket| ticket.dataset_id = "../people".to_owned(), |_| {})
-        .await;
+    assert_refused(
+        "dataset.name",
+        |ticket| ticket.datasets[0].dataset_id = "../people".to_owned(),
+        |_| {},
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn column_that_does_not_exist_is_refused() {
     assert_refused(
         "dataset.unknown",
-        |ticket| ticket.tables[0].columns.push("shoe_size".to_owned()),
+        |ticket| ticket.datasets[0].tables[0].columns.push("shoe_size".to_owned()),
         |_| {},
     )
     .await;

@@ -107,13 +107,15 @@ impl Folder {
             module_id: "module-1".to_owned(),
             module_sha256: Sha256::digest(MODULE).to_vec(),
             manifest_sha256: Sha256::digest(MANIFEST).to_vec(),
-            dataset_id: "people".to_owned(),
-            dataset_version: "v1".to_owned(),
-            dataset_manifest_sha256: hex::decode(self.version.manifest_sha256()).unwrap(),
-            tables: vec![v1::GrantedTable {
-                table: "people".to_owned(),
-                columns: vec!["age".to_owned()],
-                row_filter: String::new(),
+            datasets: vec![v1::TicketDataset {
+                dataset_id: "people".to_owned(),
+                dataset_version: "v1".to_owned(),
+                manifest_sha256: hex::decode(self.version.manifest_sha256()).unwrap(),
+                tables: vec![v1::GrantedTable {
+                    table: "people".to_owned(),
+                    columns: vec!["age".to_owned()],
+                    row_filter: String::new(),
+                }],
             }],
             issued_at: in_seconds(0),
             expires_at: in_seconds(600),

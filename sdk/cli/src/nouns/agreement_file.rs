@@ -3,7 +3,9 @@
 use std::{fs, path::Path};
 
 use prost_types::Timestamp;
-use sekisho_proto::v1::{Agreement, GrantedTable, ProvisionMethod, RecordAgreementRequest};
+use sekisho_proto::v1::{
+    Agreement, GrantedTable, JoinedDataset, ProvisionMethod, RecordAgreementRequest,
+};
 use serde::Deserialize;
 
 use crate::error::CliError;
@@ -27,6 +29,16 @@ struct AgreementFile {
     #[serde(default)]
     cohort_floor: u32,
     runs_per_hour: u32,
+    tables: Vec<TableGrant>,
+    #[serde(default)]
+    joined: Vec<JoinedGrant>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct JoinedGrant {
+    dataset_id: String,
+    dataset_version: String,
     tables: Vec<TableGrant>,
 }
 
@@ -67,10 +79,10 @@ fn request(file: AgreementFile) -> RecordAgreementRequest {
         Method::Visiting => ProvisionMethod::Visiting,
         Method::Onsite => ProvisionMethod::Onsite,
     };
-    let tables = file.tables.into_iter().map(|grant| GrantedTable {
-        table: grant.table,
-        columns: grant.columns,
-        row_filter: grant.row_filter,
+    let joined = file.joined.into_iter().map(|joined| JoinedDataset {
+        dataset_id: joined.dataset_id,
+        dataset_version: joined.dataset_version,
+        tables: granted(joined.tables),
     });
     RecordAgreementRequest {
         project_name: file.project_name,
@@ -83,7 +95,8 @@ fn request(file: AgreementFile) -> RecordAgreementRequest {
             places: file.places,
             dataset_id: file.dataset_id,
             dataset_version: file.dataset_version,
-            tables: tables.collect(),
+            tables: granted(file.tables),
+            joined: joined.collect(),
             period_start: Some(timestamp(file.period_start)),
             period_end: Some(timestamp(file.period_end)),
             provision_method: method.into(),
@@ -95,6 +108,15 @@ fn request(file: AgreementFile) -> RecordAgreementRequest {
         }),
         step_up: None,
     }
+}
+
+fn granted(tables: Vec<TableGrant>) -> Vec<GrantedTable> {
+    let table = |grant: TableGrant| GrantedTable {
+        table: grant.table,
+        columns: grant.columns,
+        row_filter: grant.row_filter,
+    };
+    tables.into_iter().map(table).collect()
 }
 
 #[cfg(test)]
@@ -120,6 +142,11 @@ runs_per_hour = 60
 [[tables]]
 table = "lung"
 columns = ["time", "status", "sex"]
+
+[[joined]]
+dataset_id = "claims"
+dataset_version = "v2"
+tables = [{ table = "sy", columns = ["code"] }]
 "#;
 
     #[test]
@@ -127,6 +154,7 @@ columns = ["time", "status", "sex"]
         let file: AgreementFile = toml::from_str(EXAMPLE).expect("well formed");
         let agreement = request(file).agreement.expect("agreement");
         assert_eq!(agreement.tables[0].columns.len(), 3);
+        assert_eq!(agreement.joined[0].tables[0].table, "sy");
         assert_eq!(agreement.period_start.map(|at| at.seconds), Some(1_775_001_600));
         assert_eq!(agreement.provision_method(), ProvisionMethod::Visiting);
     }

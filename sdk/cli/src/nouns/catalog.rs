@@ -13,6 +13,7 @@ use crate::{
     dummy,
     error::CliError,
     gateway::Desk,
+    nouns::linkage,
     pages::{PAGE, every_page},
     screen::{fields, instant, table},
 };
@@ -47,6 +48,8 @@ pub(crate) enum CatalogCommand {
         #[arg(long = "where", value_name = "COLUMN=CODE", value_parser = code_filter)]
         filters: Vec<CodeFilter>,
     },
+    /// Which databases may be analysed together, and from when
+    Linkage,
     /// Write dummy rows of the same shape as CSV, made from the profile alone
     Dummy {
         /// Dataset id
@@ -82,6 +85,7 @@ impl CatalogCommand {
                 let request = CountPatientsRequest { dataset_id: dataset, version, table, filters };
                 count(desk, request).await
             }
+            Self::Linkage => linkage::list(desk).await,
             Self::Dummy { dataset, patients, seed, out, profile } => {
                 let text = profile_text(desk, &dataset, profile).await?;
                 let written = dummy::write_csv(&text, patients, seed, &out)?;
@@ -181,6 +185,7 @@ pub(crate) fn describe(dataset: &Dataset) -> String {
         ("", dataset.description_ja.clone()),
         ("patients", format!("about {}", dataset.patients_rounded)),
         ("holds", dataset.holds.clone()),
+        ("database", dataset.database.clone()),
         ("licence", dataset.licence.clone()),
         ("terms", both(&dataset.terms_en, &dataset.terms_ja)),
         ("next version", or_unknown(&dataset.next_update)),

@@ -35,6 +35,8 @@ pub(crate) fn read(path: &Path) -> Result<RegisterDatasetRequest, CliError> {
             patients_rounded: entry.patients,
             licence: entry.licence,
             holds: entry.holds.name().to_owned(),
+            database: entry.database,
+            id_space: entry.id_space,
             min_cell: entry.min_cell,
             next_update: entry.next_update.unwrap_or_default(),
             terms_ja: terms.ja,

@@ -2,7 +2,8 @@
 
 use clap::Subcommand;
 use sekisho_proto::v1::{
-    GetProjectRequest, ListProjectsRequest, Project, project_service_client::ProjectServiceClient,
+    GetProjectRequest, GrantedTable, ListProjectsRequest, Project,
+    project_service_client::ProjectServiceClient,
 };
 
 use crate::{
@@ -63,17 +64,13 @@ pub(crate) fn describe(project: &Project) -> String {
     let Some(agreement) = &project.agreement else {
         return fields(&[("project", project.project_id.clone())]);
     };
-    let tables: Vec<String> = agreement
-        .tables
+    let joined: Vec<_> = agreement
+        .joined
         .iter()
-        .map(|table| {
-            let filter = match table.row_filter.as_str() {
-                "" => String::new(),
-                filter => format!(" where {filter}"),
-            };
-            format!("{}({}){filter}", table.table, table.columns.join(", "))
-        })
+        .map(|joined| format!("{} {}", joined.dataset_id, joined.dataset_version))
         .collect();
+    let tables = agreement.joined.iter().flat_map(|joined| &joined.tables);
+    let tables: Vec<_> = agreement.tables.iter().chain(tables).map(granted).collect();
     let yes = |flag: bool| if flag { "yes" } else { "no" }.to_owned();
     fields(&[
         ("project", project.project_id.clone()),
@@ -85,6 +82,7 @@ pub(crate) fn describe(project: &Project) -> String {
         ("handlers", agreement.handlers.join(", ")),
         ("places", agreement.places.join(", ")),
         ("dataset", format!("{} {}", agreement.dataset_id, agreement.dataset_version)),
+        ("joined with", joined.join(", ")),
         ("columns", tables.join("; ")),
         ("from", instant(agreement.period_start.as_ref())),
         ("until", instant(agreement.period_end.as_ref())),
@@ -95,6 +93,14 @@ pub(crate) fn describe(project: &Project) -> String {
         ("least patients", agreement.cohort_floor.to_string()),
         ("runs per hour", agreement.runs_per_hour.to_string()),
     ])
+}
+
+fn granted(table: &GrantedTable) -> String {
+    let filter = match table.row_filter.as_str() {
+        "" => String::new(),
+        filter => format!(" where {filter}"),
+    };
+    format!("{}({}){filter}", table.table, table.columns.join(", "))
 }
 
 fn rows(projects: &[Project]) -> comfy_table::Table {

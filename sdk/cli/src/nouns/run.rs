@@ -248,13 +248,21 @@ fn describe(run: &Run) -> String {
         ("state", state(run)),
         ("project", run.project_id.clone()),
         ("module", run.module_id.clone()),
-        ("dataset", format!("{} {}", run.dataset_id, run.dataset_version)),
+        ("dataset", datasets(run)),
         ("progress", format!("{}/10", run.progress_tenths)),
         ("asked by", run.requested_by.clone()),
         ("asked at", instant(run.created_at.as_ref())),
         ("ended at", instant(run.ended_at.as_ref())),
         ("outputs", run.output_count.to_string()),
     ])
+}
+
+fn datasets(run: &Run) -> String {
+    let mut names = vec![format!("{} {}", run.dataset_id, run.dataset_version)];
+    names.extend(
+        run.joined.iter().map(|joined| format!("{} {}", joined.dataset_id, joined.version)),
+    );
+    names.join(", ")
 }
 
 #[cfg(test)]

@@ -17,8 +17,8 @@ use crate::{
     error::CliError,
     gateway::Desk,
     nouns::{
-        agreement_file, catalog, closing::ClosingCommand, dataset_file, person::PersonCommand,
-        project,
+        agreement_file, catalog, closing::ClosingCommand, dataset_file, key::KeyCommand,
+        linkage::LinkageCommand, person::PersonCommand, project,
     },
     screen::{fields, plain},
 };
@@ -37,12 +37,18 @@ pub(crate) enum StewardCommand {
     /// Dataset versions
     #[command(subcommand)]
     Dataset(DatasetCommand),
+    /// Which databases may be analysed together
+    #[command(subcommand)]
+    Linkage(LinkageCommand),
     /// Agreements
     #[command(subcommand)]
     Agreement(AgreementCommand),
     /// The end of projects
     #[command(subcommand)]
     Project(ClosingCommand),
+    /// Root keys of the gateway's vault
+    #[command(subcommand)]
+    Key(KeyCommand),
     /// Workers of the pseudonymised zone
     #[command(subcommand)]
     Worker(WorkerCommand),
@@ -120,11 +126,13 @@ impl StewardCommand {
             Self::Dataset(DatasetCommand::Register { entry }) => {
                 register_dataset(desk, channel, &entry).await
             }
+            Self::Linkage(command) => command.run(desk, channel).await,
             Self::Agreement(AgreementCommand::Record { file }) => {
                 let request = agreement_file::read(&file)?;
                 record_agreement(desk, channel, request).await
             }
             Self::Project(command) => command.run(desk, channel).await,
+            Self::Key(command) => command.run(desk, channel).await,
             Self::Worker(WorkerCommand::Enrol { name, csr, out }) => {
                 enrol_worker(desk, channel, name, &csr, &out).await
             }

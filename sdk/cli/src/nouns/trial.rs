@@ -8,7 +8,9 @@ use std::{
 use sekisho_dataset::{Grant, Profile};
 use sekisho_module::{Manifest, inspect};
 use sekisho_proto::v1::{CheckedOutput, GrantedTable, RunLimits, RunUsage};
-use sekisho_runner::{Cancel, Control, Developer, LocalReport, LocalRun, Lowered, run_locally};
+use sekisho_runner::{
+    Cancel, Control, Developer, LocalReport, LocalRun, Lowered, RunData, run_locally,
+};
 use serde_json::json;
 
 use crate::{
@@ -30,12 +32,12 @@ pub(crate) struct Trial {
     /// The component, when it is not beside analysis.toml
     #[arg(long, value_name = "FILE")]
     component: Option<PathBuf>,
-    /// Dataset whose profile shapes the dummy data
-    #[arg(long, required_unless_present = "profile", default_value = "")]
-    dataset: String,
-    /// Profile file; without it the profile comes from the gateway
-    #[arg(long, value_name = "FILE")]
-    profile: Option<PathBuf>,
+    /// Dataset whose profile shapes the dummy data; several for a joined view
+    #[arg(long = "dataset", required_unless_present = "profiles")]
+    datasets: Vec<String>,
+    /// Profile file, instead of a dataset of the gateway; several for a joined view
+    #[arg(long = "profile", value_name = "FILE")]
+    profiles: Vec<PathBuf>,
     /// How many made-up patients
     #[arg(long, default_value_t = 500)]
     patients: u32,
@@ -67,10 +69,9 @@ impl Trial {
             return Err(CliError::Input(format!("{path}: {refusal}")));
         }
         let values = parameters::read(&manifest, &self.parameters)?;
-        let profile = catalog::profile_text(desk, &self.dataset, self.profile.clone()).await?;
-        let profile = dummy::parse_profile(&profile)?;
+        let profiles = self.profiles(desk).await?;
         let folder = tempfile::tempdir().map_err(CliError::file(std::env::temp_dir()))?;
-        let mut run = self.prepare(&manifest, &profile, folder.path())?;
+        let mut run = self.prepare(&manifest, &profiles, folder.path())?;
         run.component = component;
         run.manifest = manifest_text;
         run.parameters = parameters::to_proto(&values);
@@ -88,35 +89,45 @@ impl Trial {
         self.show(desk, report)
     }
 
+    async fn profiles(&self, desk: &Desk) -> Result<Vec<Profile>, CliError> {
+        let mut texts = Vec::new();
+        for path in &self.profiles {
+            texts.push(fs::read_to_string(path).map_err(CliError::file(path))?);
+        }
+        for dataset in &self.datasets {
+            texts.push(catalog::profile_text(desk, dataset, None).await?);
+        }
+        texts.iter().map(|text| dummy::parse_profile(text)).collect()
+    }
+
     fn prepare(
         &self,
         manifest: &Manifest,
-        profile: &Profile,
+        profiles: &[Profile],
         root: &Path,
     ) -> Result<LocalRun, CliError> {
-        let view = view(manifest, profile)?;
-        let sealed = dummy::seal(profile, self.patients, self.seed, root)?;
-        let grant = Grant {
-            tables: view
-                .iter()
-                .map(|granted| {
-                    let columns = granted.columns.iter().cloned().collect();
-                    (granted.table.clone(), columns)
-                })
-                .collect(),
-        };
-        let keys = sealed
-            .version
-            .unwrap_granted(&sealed.vault, &grant)
-            .map_err(|error| CliError::Input(error.to_string()))?;
+        let view = view(manifest, profiles)?;
+        let sealed = dummy::seal(profiles, self.patients, self.seed, root)?;
+        let mut data = Vec::new();
+        for version in &sealed.versions {
+            let of_this =
+                |granted: &&GrantedTable| version.profile().table(&granted.table).is_some();
+            let tables = view.iter().filter(of_this).map(|granted| {
+                let columns = granted.columns.iter().cloned().collect();
+                (granted.table.clone(), columns)
+            });
+            let keys = version
+                .unwrap_granted(&sealed.vault, &Grant { tables: tables.collect() })
+                .map_err(|error| CliError::Input(error.to_string()))?;
+            data.push(RunData { folder: version.folder().to_owned(), keys });
+        }
         Ok(LocalRun {
             component: Vec::new(),
             manifest: String::new(),
             parameters: Vec::new(),
             view,
             limits: RunLimits { min_cell: self.min_cell, ..RunLimits::default() },
-            dataset: sealed.version.folder().to_owned(),
-            keys,
+            data,
             ingest: sealed.signer,
             lowered: Lowered::new(self.lowered.iter().copied()),
         })
@@ -177,15 +188,17 @@ impl Trial {
 }
 
 /// Everything the manifest asks for, without a row filter.
-fn view(manifest: &Manifest, profile: &Profile) -> Result<Vec<GrantedTable>, CliError> {
+fn view(manifest: &Manifest, profiles: &[Profile]) -> Result<Vec<GrantedTable>, CliError> {
     manifest
         .tables
         .iter()
         .map(|input| {
-            let missing = |what: String| CliError::Input(format!("{} has no {what}", profile.id));
-            let table = profile
-                .table(&input.name)
-                .ok_or_else(|| missing(format!("table {}", input.name)))?;
+            let missing = |what: String| CliError::Input(format!("the data has no {what}"));
+            let mut found = profiles.iter().filter_map(|profile| profile.table(&input.name));
+            let table = found.next().ok_or_else(|| missing(format!("table {}", input.name)))?;
+            if found.next().is_some() {
+                return Err(CliError::Input(format!("two tables are called {}", input.name)));
+            }
             let columns = input.columns.iter().map(|column| {
                 table
                     .column(&column.name)
