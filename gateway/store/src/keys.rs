@@ -7,12 +7,12 @@ use sekisho_access::{
     Guarded, Permit, Visible,
     action::{ListVaultKeys, RotateVaultKey},
 };
-use sekisho_audit::EventKind;
+use sekisho_audit::{Event, EventKind};
 use sekisho_domain::{ModuleId, ProjectId, RunId};
 use sekisho_vault::{Context, GenerationStatus, Key, RotatingVault, WrappedKey, unwrap, wrap};
 use sqlx::{AnyConnection, AnyPool, Row};
 
-use crate::{Store, StoreError, closing::already_closed, log::record};
+use crate::{Store, StoreError, closing::already_closed};
 
 /// What a key is for.
 #[derive(Debug, Clone, Copy)]
@@ -145,7 +145,8 @@ impl Store {
     }
 
     /// Makes a new root key and wraps every project's key under it; what those keys seal
-    /// stays as it is. After an error everything still opens, and it can be tried again.
+    /// stays as it is. After an error everything still opens, and it can be tried again; a
+    /// root key that was made for nothing then stays without a use and without a record.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -153,14 +154,15 @@ impl Store {
         &self,
         permit: Permit<RotateVaultKey>,
     ) -> Result<Visible<Vec<RootKey>>, StoreError> {
-        let generation = self.keys.vault.rotate()?.number();
         let keys = self.keys.clone();
-        let rotated = move |rewrapped| EventKind::VaultKeyRotated { generation, rewrapped };
-        let mut event = record(&permit, rotated(0));
+        let (at, actor, request_id) = (permit.at(), *permit.actor(), permit.request_id());
         self.writer
             .effect(&permit, move |tx| {
                 Box::pin(async move {
-                    event.kind = rotated(keys.rewrap(tx).await?);
+                    let generation = keys.vault.rotate()?.number();
+                    let rewrapped = keys.rewrap(tx).await?;
+                    let kind = EventKind::VaultKeyRotated { generation, rewrapped };
+                    let event = Event { at, request_id: Some(request_id), actor, kind };
                     Ok(((), vec![event]))
                 })
             })

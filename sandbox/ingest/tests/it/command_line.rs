@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use sekisho_dataset::{FileCheck, Grant, read_table};
@@ -152,6 +152,29 @@ fn a_killed_ingest_leaves_no_version_or_a_whole_one() {
     let version = site.version(&format!("ehr/{}", summary["version"].as_str().unwrap()));
     version.verify_files().unwrap();
     assert!(!half_written(&folder));
+}
+
+#[test]
+fn a_full_disk_leaves_the_old_version_and_no_half_of_a_new_one() {
+    let site = Site::new();
+    json(&site.ehr().output().unwrap());
+    let folder = site.at("datasets/ehr");
+    // A limit on the size of files, in blocks of 512 bytes, fails where a full disk would.
+    for blocks in ["0", "8", "64"] {
+        let ehr = site.ehr();
+        let full = Command::new("sh")
+            .args(["-c", "trap '' XFSZ; ulimit -f $0; exec \"$@\"", blocks])
+            .arg(ehr.get_program())
+            .args(ehr.get_args())
+            .output()
+            .unwrap();
+        assert_eq!(full.status.code(), Some(1), "{blocks}: {full:?}");
+        let error: Value = serde_json::from_slice(&full.stderr).unwrap();
+        assert!(error["error"]["code"].is_string(), "{error}");
+        assert_eq!(all_versions(&folder), ["v1"], "{blocks}");
+        site.version("ehr/v1").verify_files().unwrap();
+    }
+    assert_eq!(json(&site.ehr().output().unwrap())["version"], "v2");
 }
 
 #[test]
