@@ -23,6 +23,8 @@ pub trait Progress {
     fn start(&mut self, what: &str, total: u64);
     /// So much of the step is done.
     fn at(&mut self, done: u64);
+    /// So many rows were read in this step.
+    fn rows(&mut self, _: u64) {}
 }
 
 /// Tells nobody.
@@ -85,13 +87,17 @@ impl Ingest<'_> {
             let Some(table) = profile.table(name) else { continue };
             let size = fs::metadata(file).map_or(0, |found| found.len());
             progress.start(&format!("reading {name}"), size);
-            let mut step = |bytes| progress.at(bytes);
+            let mut step = |bytes, rows| {
+                progress.at(bytes);
+                progress.rows(rows);
+            };
             let mut sink = |batch| Ok(writer.push(name, &batch)?);
             let (gate, rejects) = (&mut gate, rejects.as_mut());
             let mut taking = TableIntake { profile, tokens: &mut tokens, gate, rejects };
             let open = || format.open(file, intake.encoding, profile, table);
             let read = taking.read(table, file, &open, &mut step, &mut sink)?;
             progress.at(size);
+            progress.rows(read.totals.read);
             check_totals(name, &read, intake.max_rejected)?;
             let keyed_digest = tokens.names().keyed_digest(&read.sha256);
             let rows = read.totals.read;

@@ -1,5 +1,6 @@
 //! Where rows come from. Every reader streams: its memory does not grow with its file.
 
+mod bounded;
 mod csv;
 mod fhir;
 mod parquet;

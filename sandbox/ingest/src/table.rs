@@ -61,8 +61,8 @@ pub(crate) struct TableIntake<'a> {
     pub(crate) rejects: Option<&'a mut Rejects>,
 }
 
-/// Told the bytes read so far.
-pub(crate) type Step<'a> = &'a mut dyn FnMut(u64);
+/// Told how many bytes of the source are behind, and how many rows.
+pub(crate) type Step<'a> = &'a mut dyn FnMut(u64, u64);
 /// Takes processed rows.
 pub(crate) type Sink<'a> = &'a mut dyn FnMut(RecordBatch) -> Result<(), IngestError>;
 
@@ -92,7 +92,7 @@ impl TableIntake<'_> {
                 return Err(failed(file, reading.errors));
             }
             if reading.batch.rows() == BATCH_ROWS {
-                step(rows.bytes());
+                step(rows.bytes(), reading.totals.read);
                 reading.hand_on(sink)?;
             }
         }

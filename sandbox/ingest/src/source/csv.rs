@@ -4,6 +4,7 @@ use csv::{ByteRecord, Reader, ReaderBuilder};
 use encoding_rs::{Encoding as Charset, SHIFT_JIS, UTF_8};
 use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
 
+use super::bounded::{Bounded, MAX_ROW, TooLong};
 use super::{Digest, HashedReader, Rows, io_error};
 use crate::process::{FieldError, MAX_FIELD_BYTES};
 use crate::{IngestError, SourceError};
@@ -101,12 +102,13 @@ pub(super) fn decoded(
     Ok((decoded, hash))
 }
 
-/// A file read as UTF-8, record by record.
-pub(super) type Records = Reader<DecodeReaderBytes<HashedReader, Vec<u8>>>;
+/// A file read as UTF-8, record by record, none longer than [`MAX_ROW`].
+pub(super) type Records = Reader<Bounded<DecodeReaderBytes<HashedReader, Vec<u8>>>>;
 
 /// Records of a file that may differ in length; errors of that kind are ours to report.
 pub(super) fn records(decoded: DecodeReaderBytes<HashedReader, Vec<u8>>) -> Records {
-    ReaderBuilder::new().has_headers(false).flexible(true).from_reader(decoded)
+    let bounded = Bounded::new(decoded);
+    ReaderBuilder::new().has_headers(false).flexible(true).from_reader(bounded)
 }
 
 /// Reads the next record; false at the end.
@@ -115,7 +117,17 @@ pub(super) fn next_record(
     record: &mut ByteRecord,
     file: &Path,
 ) -> Result<bool, IngestError> {
+    let line = reader.position().line();
+    reader.get_mut().begin_row();
     reader.read_byte_record(record).map_err(|error| match error.into_kind() {
+        csv::ErrorKind::Io(source)
+            if source.get_ref().is_some_and(|error| error.is::<TooLong>()) =>
+        {
+            let reason = format!("longer than {MAX_ROW} bytes: is a quote not closed?");
+            let (code, column) = ("source.long_row", String::new());
+            let errors = vec![SourceError { code, line, column, reason }];
+            IngestError::Source { file: file.to_owned(), errors }
+        }
         csv::ErrorKind::Io(source) => io_error(file, source),
         // Rows of unequal length are let through and reported by us; nothing else can go
         // wrong when reading bytes.

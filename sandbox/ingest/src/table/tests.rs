@@ -52,7 +52,7 @@ fn read(content: &[u8]) -> Result<(TableRead, Vec<RecordBatch>), IngestError> {
     let open = || -> Result<Box<dyn Rows>, IngestError> {
         Ok(Box::new(CsvRows::open(&file, Encoding::Utf8)?))
     };
-    let read = intake.read(table, &file, &open, &mut |_| {}, &mut sink)?;
+    let read = intake.read(table, &file, &open, &mut |_, _| {}, &mut sink)?;
     Ok((read, batches))
 }
 
@@ -113,6 +113,16 @@ fn wrong_fields_are_named_by_line_and_column() {
     assert_eq!(error_in("west", &[b'w'; 65]), at("source.long_field", "ward"));
     assert_eq!(error_in("P1", &[b'p'; 1025]), at("source.long_field", "pid"));
     assert_eq!(error_in(",x", b""), ("source.bad_row", 3, String::new()));
+}
+
+#[test]
+fn a_quote_that_is_never_closed_is_named_by_its_row_and_not_read_to_the_end() {
+    let row = GOOD.replace("west", "\"west");
+    let rest = GOOD.repeat(100_000);
+    let found = errors(&[HEADER, GOOD, &row, &rest].concat().into_bytes());
+    assert_eq!(found, [("source.long_row", 3, String::new())]);
+    // As many bytes in rows that end are nobody's concern.
+    assert_eq!(read([HEADER, &rest].concat().as_bytes()).unwrap().0.totals.read, 100_000);
 }
 
 #[test]

@@ -1,11 +1,12 @@
 //! How progress, results and errors look.
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanCount, ProgressBar, ProgressStyle};
 use sekisho_ingest::{IngestError, Progress, Summary, Totals};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-/// A progress bar on a terminal.
+/// A progress bar on a terminal: what is done, how far, for rows how many and how fast, and
+/// the time left.
 #[derive(Default)]
 pub(crate) struct Bar(Option<ProgressBar>);
 
@@ -15,13 +16,21 @@ impl Progress for Bar {
             bar.finish();
         }
         let bar = ProgressBar::new(total).with_message(what.to_owned());
-        let style = ProgressStyle::with_template("{msg:20} [{bar:40}] {percent:>3} %  {eta}");
+        let template = "{msg:20} [{bar:40}] {percent:>3} %  {prefix}  {eta} left";
+        let style = ProgressStyle::with_template(template);
         self.0 = Some(bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())));
     }
 
     fn at(&mut self, done: u64) {
         if let Some(bar) = &self.0 {
             bar.set_position(done);
+        }
+    }
+
+    fn rows(&mut self, rows: u64) {
+        if let Some(bar) = &self.0 {
+            let rate = rows as f64 / bar.elapsed().as_secs_f64().max(1e-3);
+            bar.set_prefix(format!("{} rows, {}/s", HumanCount(rows), HumanCount(rate as u64)));
         }
     }
 }
