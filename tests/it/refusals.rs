@@ -22,13 +22,23 @@ use crate::support::{
 const PATIENCE: Duration = Duration::from_secs(20);
 
 #[test]
-fn ag_3_a_run_reads_no_column_that_is_not_granted() {
+fn ag_3_a_module_that_wants_more_than_is_granted_is_not_let_in() {
     let (site, staff) = Site::staffed().unwrap();
     let mut narrow = named(&staff, "Narrow");
     narrow.tables[0].columns.retain(|column| column != "sex");
-    let (project, module) = opened(&site, &narrow);
-    no_run(&site, &project, &module, "AG-3");
-    every_refusal_is_in_the_log(&site, &["AG-3"]);
+    let project = desk::open_project(&site, &narrow);
+    let submission = || desk::submission(&site, &example("km-by-sex"), &project);
+    let (status, reason, rule) = refusal(submission());
+    assert_eq!((status, reason.as_str(), rule.as_str()), (REFUSED, "NOT_GRANTED", "AG-3"));
+    let told = submission().run().unwrap();
+    assert!(told.stderr.contains("lung.sex"), "the column is not named: {told:?}");
+    let modules = site.person(RESEARCHER).args(["module", "list", "--project", &project]).json();
+    assert!(list(&modules.unwrap()).is_empty());
+    let entries = log::entries(&site);
+    let refused = |entry: &log::Entry| entry.is("module_refused_statically", "code", "NOT_GRANTED");
+    assert!(entries.iter().any(refused));
+    assert!(entries.iter().any(|entry| entry.is("call_ended", "rule", "AG-3")));
+    log::verified(&site);
 }
 
 #[test]

@@ -97,6 +97,7 @@ const CHECKS: &[Check] = &[
         clause: "bring_in",
         codes: &["import_not_allowed"],
     },
+    Check { name: "granted_columns", rule: "AG-3", clause: "use_content", codes: &["NOT_GRANTED"] },
     Check {
         name: "question_budget",
         rule: "CT-2",

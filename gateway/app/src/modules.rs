@@ -3,11 +3,12 @@
 use sekisho_access::{
     Caller, Visible,
     action::{DecideModule, ListModuleQueue, ListModules, ReadModule, SubmitModule},
-    resource::Site,
+    resource::{ProjectResource, Site},
 };
 use sekisho_audit::EventKind;
 use sekisho_domain::{
-    Module, ModuleId, ModuleState, Page, PageRequest, ProjectId, World, module::ModuleEvent,
+    Agreement, Module, ModuleId, ModuleState, Page, PageRequest, ProjectId, World,
+    module::ModuleEvent,
 };
 use sekisho_module::{Manifest, inspect};
 use sha2::{Digest, Sha256};
@@ -44,7 +45,8 @@ impl App {
     ///
     /// # Errors
     /// [`AppError::Invalid`] when the hash, the manifest or the component is refused by
-    /// the static checks; that refusal is in the log.
+    /// the static checks, or the manifest wants more than the agreement grants (AG-3); that
+    /// refusal is in the log.
     pub async fn submit_module(
         &self,
         caller: &Caller,
@@ -52,9 +54,10 @@ impl App {
         component: Vec<u8>,
     ) -> Result<Visible<Module>, AppError> {
         let submitted_by = session_of(caller)?.person().person_id;
-        let resource = self.project_resource(caller, new.project_id).await?;
+        let (project, terms) = self.project_terms(caller, new.project_id).await?;
+        let resource = ProjectResource { terms };
         let permit = self.authorizer.authorize::<SubmitModule>(caller, resource).await?;
-        let checked = check(&new, &component);
+        let checked = check(&new, &component, &project.for_decision().agreement);
         let sha256 = hex::encode(Sha256::digest(&component));
         let (manifest, report_json) = match checked {
             Ok(checked) => checked,
@@ -155,7 +158,11 @@ impl App {
 }
 
 /// The machine's checks: the manifest, and the report for the reviewer as JSON.
-fn check(new: &NewModule, component: &[u8]) -> Result<(Manifest, String), AppError> {
+fn check(
+    new: &NewModule,
+    component: &[u8],
+    agreement: &Agreement,
+) -> Result<(Manifest, String), AppError> {
     if <[u8; 32]>::from(Sha256::digest(component)) != new.sha256 {
         return Err(AppError::invalid(
             "HASH_MISMATCH",
@@ -168,6 +175,13 @@ fn check(new: &NewModule, component: &[u8]) -> Result<(Manifest, String), AppErr
     }
     let manifest = Manifest::parse(&new.manifest)
         .map_err(|errors| AppError::invalid("MANIFEST_REFUSED", "manifest", errors.to_string()))?;
+    let inputs = inputs(&manifest);
+    let wanted = inputs.iter().map(|(table, columns)| (table.as_str(), &columns[..]));
+    let ungranted = agreement.ungranted(wanted);
+    if !ungranted.is_empty() {
+        let message = format!("the agreement does not grant {} (AG-3)", ungranted.join(", "));
+        return Err(AppError::invalid("NOT_GRANTED", "manifest", message));
+    }
     let report = inspect(component, manifest.world)
         .map_err(|refusal| AppError::invalid(refusal.code(), "component", refusal.to_string()))?;
     let findings: Vec<_> = report

@@ -44,14 +44,25 @@ impl Story<'_> {
     }
 
     fn refuse_ungranted_column(&mut self) -> anyhow::Result<()> {
-        self.stage.say("\nA run that needs a column the agreement does not grant (sex):");
+        self.stage.say("\nA module that reads a column the agreement does not grant (sex):");
         let mut agreement = AgreementFile::for_lung(&self.staff);
         agreement.project_name = "Survival without sex".to_owned();
         for table in &mut agreement.tables {
             table.columns.retain(|column| column != "sex");
         }
-        let (project, module) = self.open_project(&agreement)?;
-        self.refuse_run(&project, &module, "AG-3")
+        let project = self.site.record(&agreement)?.field("project")?;
+        let (manifest, survival) = example("km-by-sex")?;
+        let tool = self
+            .site
+            .person(RESEARCHER)
+            .args(["module", "submit"])
+            .arg(manifest)
+            .arg("--component")
+            .arg(survival)
+            .args(["--project", &project]);
+        let ran = self.refused(RESEARCHER, tool, REFUSED)?;
+        let named = ran.stderr.contains("lung.sex") && ran.field("rule")? == "AG-3";
+        self.claim(named, "refused by AG-3, which names the column that is not granted")
     }
 
     fn refuse_after_period(&mut self) -> anyhow::Result<()> {
