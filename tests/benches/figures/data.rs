@@ -1,8 +1,8 @@
 //! Data at rest: ingest through the real program, sealing and scanning against plain Parquet,
-//! and the key vault.
+//! and the key vaults.
 
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use anyhow::{Context as _, ensure};
 use arrow::csv::WriterBuilder;
 use sekisho_dataset::{Profile, source_schema};
 use sekisho_vault::{
-    Context, FileVault, Key, KeyUnwrapper as _, KeyWrapper as _, ReceivingKey, VaultError,
+    Context, FileVault, Key, KeyVault, Pkcs11Place, Pkcs11Vault, ReceivingKey, VaultError,
 };
 
 use crate::Extent;
@@ -29,7 +29,7 @@ const STEP: u64 = 1_000;
 pub(crate) fn measure(extent: Extent) -> anyhow::Result<Vec<Figure>> {
     let mut figures = ingest(extent)?;
     figures.extend(at_rest(extent)?);
-    figures.push(vault()?);
+    figures.extend(vaults()?);
     Ok(figures)
 }
 
@@ -169,18 +169,34 @@ fn at_rest(extent: Extent) -> anyhow::Result<Vec<Figure>> {
     ])
 }
 
-fn vault() -> anyhow::Result<Figure> {
-    const KEYS: u32 = 20_000;
+/// The vaults a site may keep: in files, and in a token where `make bench` could make one.
+fn vaults() -> anyhow::Result<Vec<Figure>> {
     let dir = tempfile::tempdir()?;
-    let vault = FileVault::create(&dir.path().join("vault"))?;
+    let files = FileVault::create(&dir.path().join("vault"))?;
+    let mut figures = vec![wrapping("file key vault", &files, 20_000)?];
+    if let Some(folder) = std::env::var_os("SEKISHO_BENCH_TOKEN").map(PathBuf::from) {
+        let token = Pkcs11Vault::create(&Pkcs11Place {
+            library: "/usr/lib/softhsm/libsofthsm2.so".into(),
+            token: "figures".to_owned(),
+            pin: folder.join("pin"),
+            records: folder.join("records"),
+        })?;
+        figures.push(wrapping("PKCS#11 key vault (SoftHSM)", &token, 5_000)?);
+    } else {
+        note("no SoftHSM on this machine: the figure of the PKCS#11 vault is left out");
+    }
+    Ok(figures)
+}
+
+fn wrapping(what: &str, vault: &dyn KeyVault, keys: u32) -> anyhow::Result<Figure> {
     let (key, context) = (Key::generate()?, Context::new("figures"));
     let wrapped = vault.wrap(&context, &key)?;
-    let wrap = each(KEYS, || vault.wrap(&context, &key).map(drop))?;
-    let unwrap = each(KEYS, || vault.unwrap(&context, &wrapped).map(drop))?;
+    let wrap = each(keys, || vault.wrap(&context, &key).map(drop))?;
+    let unwrap = each(keys, || vault.unwrap(&context, &wrapped).map(drop))?;
     Ok(Figure {
-        what: "file key vault: wrapping, against unwrapping".to_owned(),
-        ours: format!("{:.0} k/s", 1e-3 / wrap),
-        against: format!("{:.0} k/s", 1e-3 / unwrap),
+        what: format!("{what}: wrapping, against unwrapping"),
+        ours: format!("{:.1} k/s", 1e-3 / wrap),
+        against: format!("{:.1} k/s", 1e-3 / unwrap),
         ratio: Some(wrap / unwrap),
         wanted: "",
     })

@@ -8,6 +8,7 @@ use sekisho_dataset::{Profile, source_schema};
 use sekisho_demo::site::{AgreementFile, Site, StageName};
 use tokio::runtime::Runtime;
 
+use crate::report::seconds;
 use crate::run::Guest;
 use crate::scale::{self, Rows, TABLE};
 
@@ -22,6 +23,8 @@ pub(crate) struct Desk {
     pub(crate) runtime: Runtime,
     /// The project of the agreement.
     pub(crate) project: String,
+    /// Seconds that recording it took, by the command line.
+    pub(crate) recorded: f64,
     /// The approved module.
     pub(crate) module: String,
 }
@@ -44,7 +47,7 @@ impl Desk {
             runs_per_hour: 10_000,
             ..AgreementFile::new("Figures", "visits", &staff, &tables)
         };
-        let project = site.record(&agreement)?.field("project")?;
+        let (recorded, project) = seconds(|| Ok(site.record(&agreement)?.field("project")?))?;
         let guest = Guest::named("trivial");
         let submitted = site
             .person(StageName::Researcher)
@@ -57,7 +60,7 @@ impl Desk {
         let module = submitted.field("module")?;
         site.person(StageName::ModuleReviewer).args(["module", "approve", &module]).succeed()?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-        Ok(Self { site, runtime, project, module })
+        Ok(Self { site, runtime, project, recorded, module })
     }
 }
 

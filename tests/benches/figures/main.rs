@@ -10,6 +10,7 @@
 
 mod calls;
 mod client;
+mod closing;
 mod cohort;
 mod data;
 mod desk;
@@ -92,6 +93,7 @@ fn at_the_gateway(extent: Extent, overhead: bool, calls: bool) -> anyhow::Result
     let mut figures = Vec::new();
     if overhead {
         figures.extend(overhead::measure(&desk, extent)?);
+        figures.push(closing::measure(&desk, overhead::WARM + extent.runs)?);
     }
     if calls {
         figures.extend(calls::measure(&desk, extent)?);

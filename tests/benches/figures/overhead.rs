@@ -18,7 +18,7 @@ use crate::scale::Rows;
 use crate::sealed::Sealed;
 
 /// Runs before those that count.
-const WARM: usize = 3;
+pub(crate) const WARM: usize = 3;
 
 pub(crate) fn measure(desk: &Desk, extent: Extent) -> anyhow::Result<Vec<Figure>> {
     let sealed = Sealed::make(PATIENTS, Rows::Exactly(1))?;
