@@ -47,6 +47,38 @@ fn lk_1_anonymised_databases_are_joined_by_person_and_the_kinds_never() {
     log::verified(&site);
 }
 
+/// Two sources that know the same persons by kana name, birth date and sex, and spell them
+/// differently; one also knows somebody else.
+#[test]
+fn lk_2_persons_whom_two_sources_spell_differently_meet() {
+    const KANA: [&str; 3] = ["アオキ　ハナコ", "ｲﾄｳ ﾊﾅｺ", "うえだ はなこ"];
+    const SAME: [&str; 3] = ["あおき はなこ", "イトウハナコ", "ｳｴﾀﾞﾊﾅｺ"];
+    let (site, staff) = Site::staffed().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let (mut people, mut conditions) =
+        ("kana,born,sex_code,birth_year,sex\n".to_owned(), "kana,born,sex_code,code\n".to_owned());
+    let mut labs = "kana,born,sex_code,item,value\n".to_owned();
+    for (person, (first, second)) in
+        (1..=20).flat_map(|day| KANA.iter().zip(SAME).map(move |names| (day, names)))
+    {
+        people.push_str(&format!("{first},1950/4/{person},2,1950,2\n"));
+        conditions.push_str(&format!("{second},1950-04-{person:02},２,E11\n"));
+        labs.push_str(&format!("{second},1950-04-{person:02},２,ALB,4.1\n"));
+    }
+    conditions.push_str("ドコカ　ダレカ,1950-04-01,2,E11\n");
+    let known =
+        ("kind = \"patient\"", "kind = \"patient\", source = [\"kana\", \"born\", \"sex_code\"]");
+    ingested(&site, folder.path(), "people", known, &[("patients", &people)]);
+    ingested(&site, folder.path(), "care", known, &[("conditions", &conditions), ("labs", &labs)]);
+
+    let project = desk::open_project(&site, &agreement(&staff, "people", "care"));
+    let module = desk::bring_in(&site, &example("crosstab"), &project);
+    let run = desk::succeeded(&site, &project, &module, &[]);
+    desk::ask_release(&site, &run);
+    // The module counts those whose age and sex the first source tells.
+    assert_eq!(counted(&desk::checked_outputs(&site, &run)), [60, 0]);
+}
+
 #[test]
 fn lk_3_pseudonymised_joins_wait_for_the_date_that_a_steward_sets() {
     let (site, staff) = Site::staffed().unwrap();
@@ -86,6 +118,24 @@ fn lk_3_pseudonymised_joins_wait_for_the_date_that_a_steward_sets() {
 
 /// Seals dummy rows of a test profile, with words changed, and registers them.
 fn sealed(site: &Site, folder: &Path, name: &str, changes: &[(&str, &str)]) -> PathBuf {
+    let path = profile(folder, name, changes);
+    dummy::seal(site, &path, PATIENTS, SEED, "v1");
+    path
+}
+
+/// Seals tables of identified persons as a steward does, and registers them.
+fn ingested(site: &Site, folder: &Path, name: &str, change: (&str, &str), tables: &[(&str, &str)]) {
+    let mut ingest = site.ingest("csv").arg("--profile").arg(profile(folder, name, &[change]));
+    for (table, rows) in tables {
+        let file = folder.join(format!("{table}.csv"));
+        fs::write(&file, rows).unwrap();
+        ingest = ingest.arg("--table").arg(format!("{table}={}", file.display()));
+    }
+    site.register(&ingest.arg("--json").succeed().unwrap()).unwrap();
+}
+
+/// A test profile with words changed.
+fn profile(folder: &Path, name: &str, changes: &[(&str, &str)]) -> PathBuf {
     let source = sekisho_tests::root().join(format!("tests/data/joined_{name}.toml"));
     let text = fs::read_to_string(source).unwrap();
     let text = changes.iter().fold(text, |text, (from, to)| {
@@ -95,7 +145,6 @@ fn sealed(site: &Site, folder: &Path, name: &str, changes: &[(&str, &str)]) -> P
     let id = Profile::parse(&text).unwrap().id;
     let path = folder.join(format!("{id}.toml"));
     fs::write(&path, text).unwrap();
-    dummy::seal(site, &path, PATIENTS, SEED, "v1");
     path
 }
 

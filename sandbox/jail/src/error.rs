@@ -19,7 +19,7 @@ pub enum JailError {
     /// Whoever started this process is gone already.
     #[error("the supervising process is gone")]
     Orphan,
-    /// The readable folder is not an absolute path to a folder.
+    /// A readable folder is not an absolute path to a folder.
     #[error("{path}: not an absolute path to a folder")]
     Folder {
         /// The path given.

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 use comfy_table::Table;
+use prost_types::Timestamp;
 use sekisho_proto::v1::{
     LinkageRule, ListLinkageRulesRequest, SetLinkageDateRequest,
     catalogue_service_client::CatalogueServiceClient, steward_service_client::StewardServiceClient,
@@ -9,11 +10,8 @@ use sekisho_proto::v1::{
 use tonic::transport::Channel;
 
 use crate::{
-    ceremony::step_up,
-    error::CliError,
-    gateway::Desk,
-    nouns::agreement_file::timestamp,
-    screen::{instant, table},
+    ceremony::step_up, error::CliError, gateway::Desk, nouns::agreement_file::timestamp,
+    screen::table,
 };
 
 const SET_LINKAGE_DATE: &str = "/sekisho.v1.StewardService/SetLinkageDate";
@@ -58,12 +56,22 @@ pub(crate) async fn list(desk: &Desk) -> Result<(), CliError> {
     desk.screen.list("LinkageRule", &rules, || rows(&rules))
 }
 
+/// The law's dates begin at midnight in Japan.
+fn in_japan(instant: &Timestamp) -> String {
+    let instant = jiff::Timestamp::from_second(instant.seconds).unwrap_or_default();
+    let there = jiff::tz::offset(9).to_datetime(instant);
+    match (there.hour(), there.minute(), there.second()) {
+        (0, 0, 0) => format!("{} JST", there.date()),
+        _ => format!("{there} JST"),
+    }
+}
+
 fn rows(rules: &[LinkageRule]) -> Table {
     let mut rows = table(&["rule", "holds", "between", "and", "from", "open"], &[]);
     for rule in rules {
         let from = match &rule.opens_at {
             None => "a date a steward sets".to_owned(),
-            date => instant(date.as_ref()),
+            Some(date) => in_japan(date),
         };
         rows.add_row([
             rule.rule_id.clone(),
@@ -75,4 +83,16 @@ fn rows(rules: &[LinkageRule]) -> Table {
         ]);
     }
     rows
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_of_the_law_are_shown_as_the_law_says_them() {
+        let at = |seconds| in_japan(&Timestamp { seconds, nanos: 0 });
+        assert_eq!(at(1_711_897_200), "2024-04-01 JST");
+        assert_eq!(at(1_711_897_260), "2024-04-01T00:01:00 JST");
+    }
 }
