@@ -4,12 +4,13 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message;
 
-const FILES: [&str; 10] = [
+const FILES: [&str; 11] = [
     "sekisho/v1/audit.proto",
     "sekisho/v1/catalogue.proto",
     "sekisho/v1/module.proto",
     "sekisho/v1/output.proto",
     "sekisho/v1/project.proto",
+    "sekisho/v1/reidentification.proto",
     "sekisho/v1/review.proto",
     "sekisho/v1/run.proto",
     "sekisho/v1/session.proto",

@@ -21,6 +21,7 @@ mod staff;
 use std::{
     collections::BTreeMap,
     fs,
+    io::Write as _,
     net::{Ipv4Addr, TcpListener},
     path::{Path, PathBuf},
     sync::atomic::{AtomicU32, Ordering},
@@ -255,6 +256,12 @@ impl Site {
         let key = zone.json()?;
         let key = key.get("verify_key_file").and_then(Value::as_str).unwrap_or_default();
         fs::copy(key, worker.join("ingest-verify.pub"))?;
+        fs::copy(self.root.join("identified/receiving.pub"), worker.join("identified.pub"))?;
+        let receiver = "reidentification_receiver = \"identified.pub\"\n";
+        fs::OpenOptions::new()
+            .append(true)
+            .open(worker.join("config.toml"))?
+            .write_all(receiver.as_bytes())?;
         let enrolled = self
             .person(StageName::Steward)
             .args(["steward", "worker", "enrol", "--name", "worker-1", "--csr"])
@@ -290,6 +297,13 @@ impl Site {
             .arg(self.root.join("worker/receiving.pub"))
             .arg("--out")
             .arg(self.root.join("datasets"))
+    }
+
+    /// A command of the identified zone.
+    #[must_use]
+    pub fn identified(&self, command: &str) -> Tool {
+        let zone = self.root.join("identified");
+        self.tool(&self.programs.ingest).arg(command).arg("--zone").arg(zone)
     }
 
     /// The command line as this person uses it.

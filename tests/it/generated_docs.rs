@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, fs};
 
 use sekisho_domain::{
-    ModuleState, ReviewState, RunState,
+    ModuleState, ReidentificationState, ReviewState, RunState,
     lifecycle::{Lifecycle, mermaid},
 };
 
@@ -25,6 +25,7 @@ fn the_state_diagrams_are_those_of_the_tables() {
     section::<ModuleState>(&mut text, "Module");
     section::<RunState>(&mut text, "Run");
     section::<ReviewState>(&mut text, "Review request");
+    section::<ReidentificationState>(&mut text, "Re-identification");
     check("states.md", &text);
 }
 

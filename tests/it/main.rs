@@ -19,6 +19,7 @@ mod generated_docs;
 mod linkage;
 mod provider;
 mod refusals;
+mod reidentification;
 mod requirements;
 mod same_bytes;
 mod sandboxed;

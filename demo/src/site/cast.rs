@@ -14,6 +14,8 @@ use crate::issuer::User;
 pub enum StageName {
     /// The producer's steward.
     Steward,
+    /// The producer's second steward, who is hired by the tests that need two.
+    SecondSteward,
     /// Researcher at University A.
     Researcher,
     /// The producer's module reviewer.
@@ -29,7 +31,7 @@ pub enum StageName {
 }
 
 impl StageName {
-    /// Everybody.
+    /// Everybody whom each story has.
     pub const ALL: [Self; 7] = [
         Self::Steward,
         Self::Researcher,
@@ -45,6 +47,7 @@ impl StageName {
     pub fn text(self) -> &'static str {
         match self {
             Self::Steward => "tanaka",
+            Self::SecondSteward => "sato",
             Self::Researcher => "suzuki",
             Self::ModuleReviewer => "yamada",
             Self::FirstReviewer => "kobayashi",
@@ -59,6 +62,7 @@ impl StageName {
     pub fn full_name(self) -> &'static str {
         match self {
             Self::Steward => "Tanaka Yuko",
+            Self::SecondSteward => "Sato Emi",
             Self::Researcher => "Suzuki Ken",
             Self::ModuleReviewer => "Yamada Aya",
             Self::FirstReviewer => "Kobayashi Jun",
@@ -72,7 +76,7 @@ impl StageName {
     #[must_use]
     pub fn role(self) -> &'static str {
         match self {
-            Self::Steward => "steward",
+            Self::Steward | Self::SecondSteward => "steward",
             Self::Researcher => "handler",
             Self::ModuleReviewer => "module-reviewer",
             Self::FirstReviewer | Self::SecondReviewer | Self::InsideReviewer => "output-reviewer",
@@ -112,7 +116,8 @@ impl Player {
 /// Everybody, with new passwords.
 pub(super) fn players() -> BTreeMap<StageName, Player> {
     let player = |name: StageName| Player { name, full_name: name.full_name(), password: secret() };
-    StageName::ALL.into_iter().map(|name| (name, player(name))).collect()
+    let all = StageName::ALL.into_iter().chain([StageName::SecondSteward]);
+    all.map(|name| (name, player(name))).collect()
 }
 
 /// 122 random bits as text.

@@ -2,8 +2,9 @@
 //! so not in the policy matrix, cannot be permitted.
 
 use crate::resource::{
-    ModuleResource, OutputResource, ProjectResource, ReleaseResource, Resource, ReviewResource,
-    RunPlan, RunResource, Site,
+    ModuleResource, OutputResource, ProjectResource, ReidentificationRegister,
+    ReidentificationResource, ReleaseResource, Resource, ReviewResource, RunPlan, RunResource,
+    Site,
 };
 
 mod sealed {
@@ -123,4 +124,16 @@ actions! {
     ResubmitRelease on ReviewResource;
     /// Fetch a release.
     FetchRelease on ReleaseResource;
+    /// Order the patients of a released cell for a regulator's case (RI-2).
+    OrderReidentification on ReidentificationRegister;
+    /// Look at such orders.
+    ListReidentifications on ReidentificationRegister;
+    /// Confirm another steward's order.
+    ConfirmReidentification on ReidentificationResource;
+    /// Take an order to the identified zone.
+    FetchReidentification on ReidentificationResource;
+    /// Take a confirmed order to trace it.
+    LeaseTrace on ReidentificationRegister;
+    /// Report on a leased trace.
+    HoldTrace on ReidentificationResource;
 }

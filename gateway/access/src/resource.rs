@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use sekisho_domain::{
     AgreementId, ModuleId, ModuleState, OrganisationId, OutputId, PersonId, Project, ProjectId,
-    ReleaseId, ReviewRequestId, ReviewState, RunId, RunState, Timestamp, WorkerId,
-    lifecycle::Lifecycle,
+    ReidentificationId, ReleaseId, ReviewRequestId, ReviewState, RunId, RunState, Timestamp,
+    WorkerId, lifecycle::Lifecycle,
 };
 
 use crate::policy::Attributes;
@@ -267,5 +267,45 @@ impl Resource for ReleaseResource {
 
     fn attributes(&self, attributes: &mut Attributes) {
         self.terms.attributes(attributes);
+    }
+}
+
+/// Where orders of re-identification are kept; whoever may not see it does not know that
+/// there is such a thing (RI-2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ReidentificationRegister;
+
+impl Resource for ReidentificationRegister {
+    const TYPE: &'static str = "ReidentificationRegister";
+
+    fn id(&self) -> String {
+        "register".to_owned()
+    }
+
+    fn attributes(&self, _: &mut Attributes) {}
+}
+
+/// An order of re-identification.
+#[derive(Debug, Clone)]
+pub struct ReidentificationResource {
+    /// The order.
+    pub reidentification_id: ReidentificationId,
+    /// Who gave it.
+    pub ordered_by: PersonId,
+    /// The worker that traces it.
+    pub held_by: Option<WorkerId>,
+}
+
+impl Resource for ReidentificationResource {
+    const TYPE: &'static str = "Reidentification";
+
+    fn id(&self) -> String {
+        self.reidentification_id.to_string()
+    }
+
+    fn attributes(&self, attributes: &mut Attributes) {
+        attributes.text("ordered_by", self.ordered_by);
+        attributes
+            .text("held_by", self.held_by.map(|worker| worker.to_string()).unwrap_or_default());
     }
 }

@@ -138,7 +138,13 @@ fn fresh(level: BiometricLevel) -> FreshAssertion {
 /// Asks for one action and says what came of it in one word.
 async fn ask<A: Action>(authorizer: &Authorizer, caller: &Caller, resource: A::Resource) -> String {
     let result = match A::NAME {
-        "CastVote" | "CloseProject" | "RecordAgreement" | "SetLinkageDate" | "RotateVaultKey" => {
+        "CastVote"
+        | "CloseProject"
+        | "RecordAgreement"
+        | "SetLinkageDate"
+        | "RotateVaultKey"
+        | "OrderReidentification"
+        | "ConfirmReidentification" => {
             authorizer.authorize_fresh::<A>(caller, resource, fresh(BiometricLevel::B1)).await
         }
         _ => authorizer.authorize::<A>(caller, resource).await,
@@ -226,6 +232,14 @@ impl Resources {
         }
     }
 
+    fn reidentification(&self) -> ReidentificationResource {
+        ReidentificationResource {
+            reidentification_id: ReidentificationId::new(NOW),
+            ordered_by: self.requester,
+            held_by: Some(self.world_worker),
+        }
+    }
+
     fn release(&self) -> ReleaseResource {
         ReleaseResource { terms: self.terms.clone(), release_id: ReleaseId::new(NOW) }
     }
@@ -261,6 +275,10 @@ async fn column(authorizer: &Authorizer, caller: &Caller, r: &Resources) -> Vec<
         ReadOutput(r.output(false)) as "unreleased"; ReadOutput(r.output(true)) as "released";
         ReadReviewRequest(r.review()); CastVote(r.review()); ResubmitRelease(r.review());
         FetchRelease(r.release());
+        OrderReidentification(ReidentificationRegister);
+        ListReidentifications(ReidentificationRegister);
+        ConfirmReidentification(r.reidentification()); FetchReidentification(r.reidentification());
+        LeaseTrace(ReidentificationRegister); HoldTrace(r.reidentification());
     }
     rows
 }
@@ -361,7 +379,17 @@ async fn circumstances(
         .await;
     let stale = authorizer.authorize::<action::CastVote>(&reviewer, r.review()).await;
     let bare = authorizer.authorize::<action::RecordAgreement>(&steward, Site).await;
+    let ordered_by = steward.person_id().unwrap();
+    let own = ReidentificationResource { ordered_by, ..r.reidentification() };
+    let register = ReidentificationRegister;
+    let unasserted =
+        authorizer.authorize::<action::OrderReidentification>(&steward, register).await;
     vec![
+        ("OrderReidentification without a fresh assertion", answer(unasserted)),
+        (
+            "ConfirmReidentification of one's own order",
+            ask::<action::ConfirmReidentification>(authorizer, &steward, own).await,
+        ),
         ("CastVote without a fresh assertion", answer(stale)),
         ("CastVote with a fresh assertion of level B0", answer(weak)),
         ("RecordAgreement without a fresh assertion", answer(bare)),

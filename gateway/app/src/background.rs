@@ -120,6 +120,9 @@ async fn reap(app: std::sync::Weak<Inner>) {
             }
             Err(error) => tracing::error!(%error, "leases could not be looked at"),
         }
+        if let Err(error) = app.store.tend_reidentifications(app.clock.now()).await {
+            tracing::error!(%error, "orders could not be looked at");
+        }
     }
 }
 

@@ -21,6 +21,7 @@ pub mod linkage;
 pub mod login;
 pub mod modules;
 pub mod outputs;
+pub mod reidentifications;
 pub mod releases;
 pub mod reviews;
 pub mod runs;

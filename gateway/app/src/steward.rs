@@ -186,7 +186,7 @@ impl App {
         Ok(EnrolledWorker { worker_id, certificate_chain_pem, ticket_public_key_hex })
     }
 
-    async fn known_organisation(
+    pub(crate) async fn known_organisation(
         &self,
         organisation_id: OrganisationId,
         field: &str,

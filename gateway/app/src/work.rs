@@ -5,8 +5,8 @@ use std::time::Duration;
 use prost::Message;
 use sekisho_access::{
     Caller, Permit, Who,
-    action::{HoldRun, LeaseRun},
-    resource::Site,
+    action::{HoldRun, LeaseRun, LeaseTrace},
+    resource::{ReidentificationRegister, Site},
 };
 use sekisho_audit::RunUsage;
 use sekisho_domain::{
@@ -18,7 +18,7 @@ use sekisho_proto::v1;
 use sekisho_store::{StoreError, leases::Leased, outputs::OutputRecord};
 use sha2::{Digest, Sha256};
 
-use crate::{App, AppError, outputs::decode};
+use crate::{App, AppError, outputs::decode, reidentifications::trace_of};
 
 /// Seconds a lease holds without a heartbeat.
 pub const LEASE_SECONDS: i64 = 30;
@@ -46,15 +46,38 @@ impl App {
         let deadline = tokio::time::Instant::now() + wait;
         loop {
             let queued = self.queued.notified();
-            let permit = self.authorizer.authorize::<LeaseRun>(caller, Site).await?;
             let now = self.clock.now();
+            if let Some(lease) = self.lease_trace(caller, worker_id, now).await? {
+                return Ok(Some(lease));
+            }
+            let permit = self.authorizer.authorize::<LeaseRun>(caller, Site).await?;
             let until = now.plus_seconds(LEASE_SECONDS);
             if let Some(leased) = self.store.lease_run(permit, worker_id, until).await? {
-                return self.pack(leased, now).await.map(Some);
+                return self.pack(leased, now, None).await.map(Some);
             }
             if tokio::time::timeout_at(deadline, queued).await.is_err() {
                 return Ok(None);
             }
+        }
+    }
+
+    /// A confirmed order of re-identification, as a run done again; before any run, for there
+    /// are few. It has one lease for its whole life.
+    async fn lease_trace(
+        &self,
+        caller: &Caller,
+        worker_id: WorkerId,
+        now: Timestamp,
+    ) -> Result<Option<v1::Lease>, AppError> {
+        if !self.store.trace_waits().await? {
+            return Ok(None);
+        }
+        let register = ReidentificationRegister;
+        let permit = self.authorizer.authorize::<LeaseTrace>(caller, register).await?;
+        let until = now.plus_seconds(TICKET_SECONDS);
+        match self.store.lease_trace(permit, worker_id, until).await? {
+            Some((found, leased)) => self.pack(leased, now, Some(trace_of(&found))).await.map(Some),
+            None => Ok(None),
         }
     }
 
@@ -178,7 +201,12 @@ impl App {
     }
 
     /// The signed ticket and everything else a worker needs for one run.
-    async fn pack(&self, leased: Leased, now: Timestamp) -> Result<v1::Lease, AppError> {
+    async fn pack(
+        &self,
+        leased: Leased,
+        now: Timestamp,
+        trace: Option<v1::Trace>,
+    ) -> Result<v1::Lease, AppError> {
         let project = self.store.project(leased.run.project_id).await?;
         let module = self.store.module(leased.run.module_id).await?;
         let manifest = Manifest::parse(&leased.module.manifest)
@@ -201,6 +229,7 @@ impl App {
             issued_at: Some(timestamp(now)),
             expires_at: Some(timestamp(now.plus_seconds(TICKET_SECONDS))),
             decision_index: leased.run.decision_index,
+            trace,
         }
         .encode_to_vec();
         let signature = self.ticket_signer.sign(TICKET_LABEL, &ticket).to_vec();

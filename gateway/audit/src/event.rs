@@ -4,8 +4,9 @@ use std::net::IpAddr;
 
 use sekisho_domain::{
     AgreementId, AlertId, BiometricLevel, FailureClass, GrantedTable, JoinedDataset, LeaseId,
-    ModuleId, OrganisationId, OutputId, PersonId, ProjectId, ReleaseId, RequestId, ReviewRequestId,
-    ReviewState, RunId, RunState, SessionId, Timestamp, Verdict, WorkerId,
+    ModuleId, OrganisationId, OutputId, PersonId, ProjectId, ReidentificationId,
+    ReidentificationState, ReleaseId, RequestId, ReviewRequestId, ReviewState, RunId, RunState,
+    SessionId, Timestamp, Verdict, WorkerId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -487,6 +488,48 @@ kinds! {
     ReleaseFetched = "release_fetched" in Operation {
         /// Which.
         release_id: ReleaseId,
+    }
+    /// A steward ordered a re-identification (再識別, RI-2).
+    ReidentificationOrdered = "reidentification_ordered" in Operation {
+        /// Which.
+        reidentification_id: ReidentificationId,
+        /// Release whose cell it is about.
+        release_id: ReleaseId,
+        /// SHA-256 of the order, hexadecimal; case number and recipient stand in it.
+        order_sha256: String,
+    }
+    /// A second steward confirmed it.
+    ReidentificationConfirmed = "reidentification_confirmed" in Operation {
+        /// Which.
+        reidentification_id: ReidentificationId,
+        /// SHA-256 of the confirmed order as signed, hexadecimal.
+        order_sha256: String,
+    }
+    /// A worker took it to trace it.
+    TraceLeased = "trace_leased" in Operation {
+        /// Which.
+        reidentification_id: ReidentificationId,
+        /// Worker.
+        worker_id: WorkerId,
+    }
+    /// The tokens came, sealed for the identified zone.
+    ReidentificationSealed = "reidentification_sealed" in Operation {
+        /// Which.
+        reidentification_id: ReidentificationId,
+        /// SHA-256 of the sealed bytes, hexadecimal.
+        sha256: String,
+    }
+    /// A steward fetched them.
+    ReidentificationFetched = "reidentification_fetched" in Operation {
+        /// Which.
+        reidentification_id: ReidentificationId,
+    }
+    /// It ended without tokens.
+    ReidentificationEnded = "reidentification_ended" in Operation {
+        /// Which.
+        reidentification_id: ReidentificationId,
+        /// State it is in now.
+        outcome: ReidentificationState,
     }
     /// The watch raised an alert (異常検知, LG-3).
     AlertRaised = "alert_raised" in Operation {

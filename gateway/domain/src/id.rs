@@ -109,6 +109,8 @@ ids! {
     ReviewRequestId = "review";
     /// A release of outputs.
     ReleaseId = "release";
+    /// An order of re-identification (再識別).
+    ReidentificationId = "reidentification";
     /// A raised alert.
     AlertId = "alert";
     /// One login in progress.

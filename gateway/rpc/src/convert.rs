@@ -10,6 +10,7 @@ mod invalid;
 mod keys;
 mod module;
 mod people;
+mod reidentification;
 mod review;
 mod run;
 mod show;
@@ -24,6 +25,7 @@ pub(crate) use field::{
 pub use invalid::Invalid;
 pub(crate) use invalid::invalid;
 pub(crate) use people::{biometric_level, new_person, organisation_kind};
+pub(crate) use reidentification::new_reidentification;
 pub(crate) use review::verdict;
 pub(crate) use run::{failure_class, held_state, parameters, request_key, usage};
 pub(crate) use show::{Shown, show, show_all, show_page};

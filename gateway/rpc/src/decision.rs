@@ -43,7 +43,7 @@ macro_rules! decides {
         pub(crate) fn announced(method: &str, request: &[u8]) -> Result<Decision, Invalid> {
             match method {
                 $($method => decoded::<v1::$request>(request),)*
-                _ => Err(invalid("NO_DECISION", "method", "this method takes no fresh assertion")),
+                _ => Err(no_decision()),
             }
         }
     };
@@ -54,7 +54,14 @@ decides! {
     RecordAgreementRequest by "/sekisho.v1.StewardService/RecordAgreement";
     CloseProjectRequest by "/sekisho.v1.StewardService/CloseProject";
     RotateVaultKeyRequest by "/sekisho.v1.StewardService/RotateVaultKey";
+    OrderReidentificationRequest by "/sekisho.v1.ReidentificationService/OrderReidentification";
+    ConfirmReidentificationRequest by "/sekisho.v1.ReidentificationService/ConfirmReidentification";
     SetLinkageDateRequest by "/sekisho.v1.StewardService/SetLinkageDate";
+}
+
+/// The answer for a method that takes no fresh assertion, or that does not exist.
+pub(crate) fn no_decision() -> Invalid {
+    invalid("NO_DECISION", "method", "this method takes no fresh assertion")
 }
 
 fn decoded<R: Decides>(request: &[u8]) -> Result<Decision, Invalid> {

@@ -6,7 +6,7 @@ use sekisho_app::{App, AppError};
 use sekisho_audit::{Actor, EventKind};
 use sekisho_domain::{RequestId, Timestamp};
 
-use crate::Peer;
+use crate::{Peer, hidden::is_hidden};
 
 /// Admits callers and takes call records.
 #[async_trait]
@@ -19,6 +19,9 @@ pub trait Gate: Clone + Send + Sync + Unpin + 'static {
     /// # Errors
     /// [`AppError::Unauthenticated`] when there is no live session or known worker.
     async fn admit(&self, peer: &Peer, request_id: RequestId) -> Result<Caller, AppError>;
+
+    /// Whether this caller may not know that `method` exists.
+    fn hides(&self, caller: &Caller, method: &str) -> bool;
 
     /// Appends to the log; returns once the entry is durable.
     ///
@@ -40,6 +43,10 @@ impl Gate for App {
 
     async fn admit(&self, peer: &Peer, request_id: RequestId) -> Result<Caller, AppError> {
         App::admit(self, peer.identity.clone(), peer.address, request_id).await
+    }
+
+    fn hides(&self, caller: &Caller, method: &str) -> bool {
+        is_hidden(method) && self.hides_reidentification(caller)
     }
 
     async fn record(

@@ -13,6 +13,7 @@ mod convert;
 mod decision;
 mod gate;
 mod held;
+mod hidden;
 pub mod limits;
 mod peer;
 pub mod public;
@@ -53,7 +54,7 @@ pub fn router(
     let mut routes = service::routes(app, &options.stopping);
     if options.reflection {
         let reflection = tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(sekisho_proto::FILE_DESCRIPTOR_SET)
+            .register_file_descriptor_set(hidden::told(descriptors()))
             .build_v1()?;
         routes = routes.add_service(reflection);
     }
@@ -65,13 +66,15 @@ fn layered<G: Gate>(routes: Routes, layer: RecordLayer<G>) -> axum::Router {
     routes.into_axum_router().layer(layer)
 }
 
+fn descriptors() -> prost_types::FileDescriptorSet {
+    prost_types::FileDescriptorSet::decode(sekisho_proto::FILE_DESCRIPTOR_SET).unwrap_or_default()
+}
+
 /// Full names of all methods of the contract.
 #[must_use]
 pub fn methods() -> Vec<String> {
-    let set = prost_types::FileDescriptorSet::decode(sekisho_proto::FILE_DESCRIPTOR_SET);
-    let files = set.map(|set| set.file).unwrap_or_default();
     let mut methods = Vec::new();
-    for file in &files {
+    for file in &descriptors().file {
         for service in &file.service {
             methods.extend(
                 service.method.iter().map(|method| {

@@ -30,6 +30,7 @@ use tracing::Instrument;
 
 use crate::{
     Gate, Peer,
+    hidden::send_nowhere,
     public::{is_open, is_public},
     status::status,
 };
@@ -128,6 +129,11 @@ where
         Ok(Some(caller)) => caller.actor(),
         _ => Actor::Anonymous { peer: peer.as_ref().map(|peer| peer.address) },
     };
+    if let Ok(Some(caller)) = &admitted
+        && layer.gate.hides(caller, &method)
+    {
+        send_nowhere(&mut request);
+    }
     // Only after the actor is known: the log names whom it was that strayed.
     let admitted = admitted.and_then(|caller| right_side(caller, &method));
     let call = match start(&layer, peer.as_ref(), actor, request_id, method).await {

@@ -7,6 +7,7 @@ mod catalogue;
 mod module;
 mod output;
 mod project;
+mod reidentification;
 mod review;
 mod run;
 mod session;
@@ -64,9 +65,11 @@ pub(crate) fn routes(app: &App, stopping: &CancellationToken) -> Routes {
         alert_service_server::AlertServiceServer, audit_service_server::AuditServiceServer,
         catalogue_service_server::CatalogueServiceServer,
         module_service_server::ModuleServiceServer, output_service_server::OutputServiceServer,
-        project_service_server::ProjectServiceServer, review_service_server::ReviewServiceServer,
-        run_service_server::RunServiceServer, session_service_server::SessionServiceServer,
-        steward_service_server::StewardServiceServer, worker_service_server::WorkerServiceServer,
+        project_service_server::ProjectServiceServer,
+        reidentification_service_server::ReidentificationServiceServer,
+        review_service_server::ReviewServiceServer, run_service_server::RunServiceServer,
+        session_service_server::SessionServiceServer, steward_service_server::StewardServiceServer,
+        worker_service_server::WorkerServiceServer,
     };
     let uploads = Arc::new(Semaphore::new(UPLOADS));
     let desk = Desk { app: app.clone(), stopping: stopping.clone(), uploads };
@@ -85,6 +88,7 @@ pub(crate) fn routes(app: &App, stopping: &CancellationToken) -> Routes {
     offer!(RunServiceServer, run::Service, MESSAGE_BYTES);
     offer!(OutputServiceServer, output::Service, MESSAGE_BYTES);
     offer!(ReviewServiceServer, review::Service, MESSAGE_BYTES);
+    offer!(ReidentificationServiceServer, reidentification::Service, MESSAGE_BYTES);
     offer!(AuditServiceServer, audit::Service, MESSAGE_BYTES);
     offer!(AlertServiceServer, alert::Service, MESSAGE_BYTES);
     offer!(StewardServiceServer, steward::Service, MESSAGE_BYTES);

@@ -95,7 +95,7 @@ impl Store {
         }
     }
 
-    async fn equip(&self, run: Run, lease: Lease) -> Result<Leased, StoreError> {
+    pub(crate) async fn equip(&self, run: Run, lease: Lease) -> Result<Leased, StoreError> {
         let module = self.sealed_module(run.project_id, run.module_id).await?;
         let output_key = self.keys.find(Scope::Run(run.project_id, run.run_id)).await?;
         let sealed = self.objects.read(&parameters_name(run.run_id)).await?;

@@ -21,6 +21,7 @@ pub mod objects;
 pub mod outputs;
 pub mod people;
 pub mod projects;
+pub mod reidentifications;
 pub mod releases;
 pub mod reviews;
 pub mod runs;

@@ -162,7 +162,10 @@ impl Store {
         Ok(permit.reveal(Guarded::new(withdrawal)))
     }
 
-    async fn content(&self, output: &OutputRecord) -> Result<Zeroizing<Vec<u8>>, StoreError> {
+    pub(crate) async fn content(
+        &self,
+        output: &OutputRecord,
+    ) -> Result<Zeroizing<Vec<u8>>, StoreError> {
         let key = self.keys.find(Scope::Run(output.project_id, output.run_id)).await?;
         let sealed = self.objects.read(&output_name(output.output_id)).await?;
         let context = output_context(output.run_id, output.ordinal, &output.name);

@@ -17,7 +17,11 @@ pub(crate) use output::round;
 use survival::Observation;
 
 /// All outputs of a per-patient run.
-pub(crate) struct Aggregates(Vec<Aggregation>);
+pub(crate) struct Aggregates {
+    outputs: Vec<Aggregation>,
+    /// Output and cell whose contributors are asked for.
+    watched: Option<(usize, usize)>,
+}
 
 /// Why a patient's answer is not taken; for the developer over dummy data.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -42,33 +46,59 @@ impl Aggregates {
             OutputBody::Aggregate(spec) => Some(Aggregation::new(output, spec)),
             _ => None,
         });
-        Self(made.collect())
+        Self { outputs: made.collect(), watched: None }
     }
 
-    /// Takes one patient's answer as a whole, or nothing of it.
-    pub(crate) fn accept(&mut self, answer: &[Contribution]) -> Result<(), Malformed> {
-        let mut placed: Vec<Vec<Placed>> = vec![Vec::new(); self.0.len()];
+    /// From now on says of each patient whether they contributed to this cell.
+    pub(crate) fn watch(&mut self, output: &str, key: &[String]) -> Result<(), Malformed> {
+        let missing = || Malformed::Keys(output.to_owned());
+        let at = self.outputs.iter().position(|one| one.name == output).ok_or_else(missing)?;
+        let cell = self.outputs.get(at).and_then(|one| one.cell_of(key)).ok_or_else(missing)?;
+        self.watched = Some((at, cell));
+        Ok(())
+    }
+
+    /// Position of the watched output and of its cell.
+    pub(crate) fn watched(&self) -> Option<(usize, usize)> {
+        self.watched
+    }
+
+    fn hits(&self, output: usize, places: &[Placed]) -> bool {
+        self.watched.is_some_and(|(watched, cell)| {
+            watched == output && places.iter().any(|placed| placed.cell == cell)
+        })
+    }
+
+    /// Takes one patient's answer as a whole, or nothing of it; says whether it contributed to
+    /// the watched cell.
+    pub(crate) fn accept(&mut self, answer: &[Contribution]) -> Result<bool, Malformed> {
+        let mut placed: Vec<Vec<Placed>> = vec![Vec::new(); self.outputs.len()];
         for contribution in answer {
             let at = contribution.output as usize;
-            let (Some(aggregation), Some(places)) = (self.0.get(at), placed.get_mut(at)) else {
+            let (Some(aggregation), Some(places)) = (self.outputs.get(at), placed.get_mut(at))
+            else {
                 return Err(Malformed::UnknownOutput(contribution.output));
             };
             aggregation.place(&contribution.keys, &contribution.values, places)?;
         }
-        for (aggregation, places) in self.0.iter().zip(&placed) {
+        for (aggregation, places) in self.outputs.iter().zip(&placed) {
             if places.len() > aggregation.spec.max_contributions as usize {
                 return Err(Malformed::TooMany(aggregation.name.clone()));
             }
         }
-        for (aggregation, places) in self.0.iter_mut().zip(&placed) {
+        let hit = placed.iter().enumerate().any(|(at, places)| self.hits(at, places));
+        for (aggregation, places) in self.outputs.iter_mut().zip(&placed) {
             aggregation.add(places);
         }
-        Ok(())
+        Ok(hit)
     }
 
     /// What stands in for a patient whose call failed: the declared defaults.
-    pub(crate) fn accept_default(&mut self) {
-        for aggregation in &mut self.0 {
+    /// Says whether one of them contributed to the watched cell.
+    pub(crate) fn accept_default(&mut self) -> bool {
+        let mut hit = false;
+        for at in 0..self.outputs.len() {
+            let Some(aggregation) = self.outputs.get_mut(at) else { continue };
             let Some(Contributed { keys, values }) = aggregation.spec.default.clone() else {
                 continue;
             };
@@ -76,13 +106,15 @@ impl Aggregates {
             // The manifest checked the default against keys and arity.
             if aggregation.place(&keys, &values, &mut places).is_ok() {
                 aggregation.add(&places);
+                hit |= self.hits(at, &places);
             }
         }
+        hit
     }
 
     /// Publishes, with evidence, in declared order.
     pub(crate) fn finish(self, min_cell: u32) -> Vec<(v1::Output, v1::Evidence)> {
-        self.0.into_iter().map(|aggregation| aggregation.finish(min_cell)).collect()
+        self.outputs.into_iter().map(|aggregation| aggregation.finish(min_cell)).collect()
     }
 }
 
@@ -185,6 +217,18 @@ impl Aggregation {
             let position = position as usize;
             (position < size).then(|| cell * size + position)
         })
+    }
+
+    /// Position of the cell with these labels.
+    fn cell_of(&self, labels: &[String]) -> Option<usize> {
+        let positions = self.spec.keys.iter().zip(labels).map(|(key, label)| {
+            let at = key.labels().iter().position(|known| known == label)?;
+            u32::try_from(at).ok()
+        });
+        let positions: Vec<u32> = positions.collect::<Option<_>>()?;
+        // A label too many is a cell of another output.
+        (labels.len() == positions.len()).then_some(())?;
+        self.cell(&positions)
     }
 
     /// Adds one patient's contributions.

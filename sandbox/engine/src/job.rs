@@ -43,6 +43,15 @@ pub struct RunReport {
     pub developer: Option<Developer>,
 }
 
+/// One cell of one output, as printed: whose patients are asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TracedCell {
+    /// Name of the output.
+    pub output: String,
+    /// Labels of the cell's keys, in declared order.
+    pub key: Vec<String>,
+}
+
 /// Why a run did not finish.
 #[derive(Debug, thiserror::Error)]
 #[error("the run failed: {code}")]

@@ -28,6 +28,6 @@ mod scan;
 mod source;
 mod view;
 
-pub use job::{Developer, Job, ProgressSink, RunFailure, RunReport};
-pub use run::run;
+pub use job::{Developer, Job, ProgressSink, RunFailure, RunReport, TracedCell};
+pub use run::{run, trace};
 pub use source::{Batches, Source, SourceColumn, SourceError};

@@ -29,9 +29,9 @@ impl<'a> Patients<'a> {
         Ok(Self { tables: tables.collect::<Result<_, Failed>>()? })
     }
 
-    /// Rows of the next patient who has any, one table per declared table. The token stays
-    /// here: a per-patient guest never sees it.
-    pub(crate) fn next(&mut self) -> Result<Option<Vec<Table>>, Failed> {
+    /// Token and rows of the next patient who has any, one table per declared table. The token
+    /// stays with the host: a per-patient guest never sees it.
+    pub(crate) fn next(&mut self) -> Result<Option<(u64, Vec<Table>)>, Failed> {
         let mut next: Option<u64> = None;
         for table in &mut self.tables {
             if let Some(token) = table.peek()? {
@@ -39,7 +39,8 @@ impl<'a> Patients<'a> {
             }
         }
         let Some(token) = next else { return Ok(None) };
-        self.tables.iter_mut().map(|t| t.take(token)).collect::<Result<_, _>>().map(Some)
+        let tables = self.tables.iter_mut().map(|t| t.take(token)).collect::<Result<_, _>>()?;
+        Ok(Some((token, tables)))
     }
 }
 

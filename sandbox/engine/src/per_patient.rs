@@ -13,7 +13,7 @@ use crate::bindings::per_patient::{PerPatient, PerPatientPre};
 use crate::bindings::types::{Contribution, Parameter, Table};
 use crate::failure::Failed;
 use crate::merge::Patients;
-use crate::run::{Made, Notes, Prepared};
+use crate::run::{Made, Notes, Prepared, Tracer};
 use crate::sandbox::{self, Bounds, Meter};
 
 /// Bytes a guest's answer may take while it is read.
@@ -24,24 +24,33 @@ pub(crate) fn run(
     mut run: Prepared,
     notes: &mut Notes,
     sink: &mut dyn ProgressSink,
+    mut tracer: Option<&mut Tracer<'_>>,
 ) -> Result<Vec<Made>, Failed> {
     let guest = Guest::load(&run)?;
     let mut aggregates = Aggregates::new(&run.manifest);
+    if let Some(tracer) = &tracer {
+        aggregates
+            .watch(&tracer.cell.output, &tracer.cell.key)
+            .map_err(|missing| Failed::contract("trace_no_cell", missing.to_string()))?;
+    }
     let parameters = run.guest_parameters();
     let scans = run.scans()?;
     let views = std::mem::take(&mut run.views);
     for bucket in 0..run.buckets() {
         let mut patients = Patients::open(&views, &scans, bucket)?;
-        while let Some(tables) = patients.next()? {
+        while let Some((token, tables)) = patients.next()? {
             notes.patients += 1;
             notes.rows_read += tables.iter().map(|t| u64::from(t.rows)).sum::<u64>();
             let answered = guest.answer(&tables, &parameters, notes)?;
             let taken = answered.and_then(|answer| {
                 aggregates.accept(&answer).map_err(|malformed| malformed.to_string())
             });
-            if let Err(message) = taken {
+            let watched = taken.unwrap_or_else(|message| {
                 notes.failed_patient(message);
-                aggregates.accept_default();
+                aggregates.accept_default()
+            });
+            if let (true, Some(tracer)) = (watched, &mut tracer) {
+                tracer.tokens.push(token);
             }
             if Instant::now() >= run.deadline {
                 return Err(Failed::limit("wall_time", "the deadline passed"));
@@ -51,7 +60,16 @@ pub(crate) fn run(
             }
         }
     }
-    let made = aggregates.finish(run.limits.min_cell).into_iter();
+    let watched = aggregates.watched();
+    let made = aggregates.finish(run.limits.min_cell);
+    if let (Some(tracer), Some((output, cell))) = (&tracer, watched) {
+        let counted = made.get(output).and_then(|(_, known)| known.cell_patients.get(cell));
+        if counted.copied() != Some(tracer.tokens.len() as u64) {
+            let message = "the patients traced are not those counted";
+            return Err(Failed::environment("trace_count", message));
+        }
+    }
+    let made = made.into_iter();
     let rows_read = notes.rows_read;
     Ok(made
         .map(|(output, evidence)| Made { output, evidence: Evidence { rows_read, ..evidence } })

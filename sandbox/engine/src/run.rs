@@ -12,7 +12,7 @@ use crate::failure::Failed;
 use crate::limits::Limits;
 use crate::scan::{Scan, Scanner};
 use crate::view::{self, Dictionaries, TableView};
-use crate::{Developer, Job, ProgressSink, RunFailure, RunReport, Source};
+use crate::{Developer, Job, ProgressSink, RunFailure, RunReport, Source, TracedCell};
 use crate::{cohort, per_patient};
 
 const MOST_MESSAGES: usize = 20;
@@ -25,10 +25,44 @@ const MOST_MESSAGES: usize = 20;
 /// when the job's data is dummy data.
 #[allow(clippy::result_large_err, reason = "made once a run")]
 pub fn run(job: Job, progress: &mut dyn ProgressSink) -> Result<RunReport, RunFailure> {
+    carry_out(job, progress, None)
+}
+
+/// Runs a per-patient analysis again and gives, beside its report, the tokens of the patients
+/// who contributed to one cell, in rising order. The host collects them; the guest sees no
+/// more than in any run.
+///
+/// # Errors
+/// As [`run`]; `trace_cohort` in the cohort world, where the host does not know who stands
+/// behind a number, and `trace_no_cell` when the manifest declares no such cell.
+#[allow(clippy::result_large_err, reason = "made once a run")]
+pub fn trace(
+    job: Job,
+    cell: &TracedCell,
+    progress: &mut dyn ProgressSink,
+) -> Result<(RunReport, Vec<u64>), RunFailure> {
+    let mut tracer = Tracer { cell, tokens: Vec::new() };
+    let report = carry_out(job, progress, Some(&mut tracer))?;
+    tracer.tokens.sort_unstable();
+    Ok((report, tracer.tokens))
+}
+
+/// Collects the tokens of the patients of one cell.
+pub(crate) struct Tracer<'a> {
+    pub(crate) cell: &'a TracedCell,
+    pub(crate) tokens: Vec<u64>,
+}
+
+#[allow(clippy::result_large_err, reason = "made once a run")]
+fn carry_out(
+    job: Job,
+    progress: &mut dyn ProgressSink,
+    tracer: Option<&mut Tracer<'_>>,
+) -> Result<RunReport, RunFailure> {
     let started = Instant::now();
     let dummy = job.dummy;
     let mut notes = Notes::default();
-    let result = execute(job, started, &mut notes, progress);
+    let result = execute(job, started, &mut notes, progress, tracer);
     let usage = notes.usage(started);
     match result {
         Ok(outputs) => {
@@ -51,11 +85,16 @@ fn execute(
     started: Instant,
     notes: &mut Notes,
     sink: &mut dyn ProgressSink,
+    tracer: Option<&mut Tracer<'_>>,
 ) -> Result<Vec<v1::CheckedOutput>, Failed> {
     let run = Prepared::new(job, started)?;
     let limits = run.limits;
     let made = match run.manifest.world {
-        World::PerPatient => per_patient::run(run, notes, sink)?,
+        World::PerPatient => per_patient::run(run, notes, sink, tracer)?,
+        World::Cohort if tracer.is_some() => {
+            let detail = "the host does not know who stands behind a cohort module's numbers";
+            return Err(Failed::contract("trace_cohort", detail));
+        }
         World::Cohort => cohort::run(run, notes, sink)?,
     };
     // Only now: in the cohort world the guest decides how much of its view it reads.

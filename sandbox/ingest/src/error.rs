@@ -76,6 +76,9 @@ pub enum IngestError {
         /// Rows found.
         persons: u64,
     },
+    /// The order is not the gateway's, or not one that may be answered.
+    #[error("the order is refused: {0}")]
+    Order(&'static str),
     /// The file with a person's id is empty.
     #[error("the file holds no id")]
     NoId,
@@ -119,6 +122,7 @@ impl IngestError {
             Self::Unbalanced { .. } => "ingest.unbalanced",
             Self::TooManyRejected { .. } => "ingest.too_many_rejected",
             Self::Survivors { .. } => "ingest.survivors",
+            Self::Order(_) => "ingest.order",
             Self::NoId => "ingest.no_id",
             Self::ZonesOverlap { .. } => "ingest.zones_overlap",
             Self::TokenCollision => "ingest.token_collision",

@@ -24,6 +24,7 @@ mod error;
 mod intake;
 mod process;
 mod pseudonyms;
+mod reidentify;
 mod rejects;
 mod run;
 mod source;
@@ -37,6 +38,7 @@ pub use intake::{
     verify_report,
 };
 pub use pseudonyms::Pseudonyms;
+pub use reidentify::{Inquiry, Reidentified};
 pub use rejects::RejectedRow;
 pub use run::{Ingest, Intake, Progress, Silent, Summary, write_catalogue};
 pub use source::{Encoding, Format};

@@ -196,7 +196,10 @@ fn said(note: ProcessingNote) -> Option<ProcessingNote> {
     (!silent).then_some(note)
 }
 
-fn check_tables(profile: &Profile, files: &[(String, PathBuf)]) -> Result<(), IngestError> {
+pub(crate) fn check_tables(
+    profile: &Profile,
+    files: &[(String, PathBuf)],
+) -> Result<(), IngestError> {
     let wrong = |table: &str, reason: &str| {
         Err(IngestError::Tables { table: table.to_owned(), reason: reason.to_owned() })
     };

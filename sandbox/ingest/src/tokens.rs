@@ -1,5 +1,5 @@
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
 use sekisho_vault::Key;
@@ -14,13 +14,32 @@ pub struct PatientTokens {
     last: Option<(Vec<u8>, u64)>,
     /// The next 64 bits of each token seen: differ when two ids collide.
     seen: HashMap<u64, u64>,
+    /// Tokens whose ids are asked for (RI-2), and those met.
+    wanted: HashSet<u64>,
+    met: BTreeMap<u64, Vec<u8>>,
 }
 
 impl PatientTokens {
     /// Tokens of one id space under the identified zone's secret.
     #[must_use]
     pub fn new(secret: Key, space: &str) -> Self {
-        Self { names: Pseudonyms::new(secret, space), last: None, seen: HashMap::new() }
+        Self {
+            names: Pseudonyms::new(secret, space),
+            last: None,
+            seen: HashMap::new(),
+            wanted: HashSet::new(),
+            met: BTreeMap::new(),
+        }
+    }
+
+    /// From now on keeps the ids behind these tokens, and no others.
+    pub(crate) fn look_for(&mut self, wanted: HashSet<u64>) {
+        self.wanted = wanted;
+    }
+
+    /// The ids that were looked for and met, by token.
+    pub(crate) fn into_met(self) -> BTreeMap<u64, Vec<u8>> {
+        self.met
     }
 
     /// The token of one id; always the same for the same secret, space and id.
@@ -40,6 +59,9 @@ impl PatientTokens {
             Entry::Vacant(place) => {
                 place.insert(check);
             }
+        }
+        if self.wanted.contains(&token) {
+            self.met.entry(token).or_insert_with(|| id.to_owned());
         }
         self.last = Some((id.to_owned(), token));
         Ok(token)

@@ -1,9 +1,13 @@
 use std::fs;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
-use sekisho_vault::{Key, SigningIdentity, VaultError, create_private_dir};
+use sekisho_vault::{
+    FileVault, Key, ReceivingKey, SigningIdentity, VaultError, create_private_dir,
+};
 
 use crate::process::normalised_id;
+use crate::reidentify;
 use crate::rejects::{self, RejectedRow, Rejects};
 use crate::{Deletions, IngestError, PatientTokens, Pseudonyms};
 
@@ -12,6 +16,10 @@ const SECRET: &str = "pseudonym.key";
 const SEALING: &str = "zone-sealing.key";
 const SIGNING: &str = "ingest-signing.pem";
 const VERIFYING: &str = "ingest-verify.pem";
+/// Seals the private half of the key that tokens are sealed for (RI-2).
+const VAULT: &str = "vault";
+const RECEIVING: &str = "receiving.key.sealed";
+const RECEIVING_PUBLIC: &str = "receiving.pub";
 
 /// The identified zone's folder: the secret of the tokens and the identity that signs
 /// manifests. Closed to everyone but its owner.
@@ -39,6 +47,11 @@ impl IdentifiedZone {
         }
         if !exists(&folder.join(SIGNING)) {
             SigningIdentity::generate()?.save(&folder.join(SIGNING))?;
+        }
+        if !exists(&folder.join(VAULT)) {
+            let vault = Arc::new(FileVault::create(&folder.join(VAULT))?);
+            let (private, public) = (folder.join(RECEIVING), folder.join(RECEIVING_PUBLIC));
+            ReceivingKey::create(&private, &public, vault)?;
         }
         let zone = Self::open(folder)?;
         let public = folder.join(VERIFYING);
@@ -94,6 +107,32 @@ impl IdentifiedZone {
 
     pub(crate) fn rejects(&self, name: &str) -> Result<Rejects, IngestError> {
         Rejects::create(&self.folder, self.sealing.clone(), name)
+    }
+
+    /// Opens the ids that an answered inquiry left in this zone.
+    pub fn reidentified(&self, file: &Path) -> Result<Vec<String>, IngestError> {
+        reidentify::kept_ids(self, file)
+    }
+
+    /// The key that tokens for a regulator's inquiry are sealed for.
+    pub(crate) fn receiving(&self) -> Result<ReceivingKey, IngestError> {
+        let vault = Arc::new(FileVault::open(&self.folder.join(VAULT))?);
+        Ok(ReceivingKey::open(&self.folder.join(RECEIVING), vault)?)
+    }
+
+    /// Seals what the zone keeps for itself.
+    pub(crate) fn sealing(&self) -> &Key {
+        &self.sealing
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// The public half of the receiving key, to be copied to the workers.
+    #[must_use]
+    pub fn receiving_file(&self) -> PathBuf {
+        self.folder.join(RECEIVING_PUBLIC)
     }
 
     /// The identity that signs manifests.

@@ -6,15 +6,16 @@ use std::sync::Arc;
 
 use prost::Message as _;
 use sekisho_dataset::GrantedKeys;
-use sekisho_engine::{ProgressSink, RunFailure, RunReport};
+use sekisho_engine::{ProgressSink, RunFailure, RunReport, TracedCell};
 use sekisho_jail::{Confinement, Control, Lowered};
 use sekisho_proto::v1;
-use sekisho_vault::{Key, VerifyingIdentity};
+use sekisho_vault::{Key, ReceivingPublic, VerifyingIdentity};
 
 use crate::data::SealedSource;
 use crate::frame::{self, Kind};
 use crate::message;
 use crate::sealing::seal_output;
+use crate::trace;
 
 /// The path of a folder and a few names.
 const MOST_CONFINE: usize = 16 * 1024;
@@ -99,6 +100,7 @@ struct Order {
     keys: Vec<GrantedKeys>,
     output_key: Key,
     ingest: VerifyingIdentity,
+    receiver: Option<ReceivingPublic>,
     dummy: bool,
 }
 
@@ -120,6 +122,7 @@ impl Order {
             keys: keys.map_err(|_| UNREADABLE)?,
             output_key: output_key.map_err(|_| UNREADABLE)?,
             ingest: VerifyingIdentity::from_hex(&job.ingest_key).map_err(|_| UNREADABLE)?,
+            receiver: ReceivingPublic::parse(&job.receiver),
             dummy: job.dummy,
         })
     }
@@ -133,6 +136,7 @@ impl Order {
             .map_err(|error| environment(error.code()))?;
         // The opened tables hold what they need of them.
         drop(self.keys);
+        let trace = self.ticket.trace;
         let job = sekisho_engine::Job {
             component: self.component,
             manifest: self.manifest,
@@ -142,10 +146,39 @@ impl Order {
             limits: self.ticket.limits.unwrap_or_default(),
             dummy: self.dummy,
         };
+        if let Some(trace) = trace {
+            return traced(job, &trace, self.receiver.as_ref(), output);
+        }
         let report = sekisho_engine::run(job, &mut Teller { output, told: 0 }).map_err(failed)?;
         send(&report, &self.output_key, &self.ticket.run_id, output)?;
         Ok(message::Done { usage: Some(report.usage), developer: report.developer.map(Into::into) })
     }
+}
+
+/// Does a run again and tells who stands behind one cell, to the receiver alone.
+fn traced(
+    job: sekisho_engine::Job,
+    wanted: &v1::Trace,
+    receiver: Option<&ReceivingPublic>,
+    output: &mut Stdout,
+) -> Result<message::Done, Box<message::Failed>> {
+    let receiver = receiver.ok_or_else(|| environment("trace.no_receiver"))?;
+    let cell = TracedCell { output: wanted.output.clone(), key: wanted.key.clone() };
+    let (report, tokens) =
+        sekisho_engine::trace(job, &cell, &mut Teller { output, told: 0 }).map_err(failed)?;
+    if !trace::is_as_released(&report.outputs, wanted) {
+        return Err(Box::new(message::Failed {
+            class: v1::FailureClass::ContractViolation.into(),
+            code: "trace.other_output".to_owned(),
+            ..message::Failed::default()
+        }));
+    }
+    let sealed =
+        trace::seal_tokens(receiver, wanted, &tokens).map_err(|error| environment(error.code()))?;
+    frame::write(output, Kind::Output, &sealed.encode_to_vec())
+        .map_err(|_| environment("runner.pipe"))?;
+    // How many there are is the identified zone's to know.
+    Ok(message::Done { usage: Some(report.usage), developer: None })
 }
 
 fn send(

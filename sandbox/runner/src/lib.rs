@@ -28,6 +28,7 @@ mod process;
 mod sealing;
 mod spec;
 mod supervise;
+mod trace;
 
 pub use cancel::Cancel;
 pub use child::runner_main;

@@ -77,6 +77,7 @@ pub fn run_locally(
         ingest: run.ingest,
         output_key: key.clone(),
         dummy: true,
+        receiver: None,
         lowered: run.lowered,
     };
     match supervise(&spec, &RunnerCommand::this_program(), progress, cancel) {

@@ -40,6 +40,9 @@ pub(crate) struct Job {
     pub(crate) ingest_key: String,
     #[prost(bool, tag = "7")]
     pub(crate) dummy: bool,
+    /// Public receiving key that a trace is sealed for, as text; empty for none.
+    #[prost(string, tag = "8")]
+    pub(crate) receiver: String,
 }
 
 impl Job {

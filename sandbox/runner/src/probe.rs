@@ -109,6 +109,7 @@ fn supervise_one_that_hangs() -> ExitCode {
         ingest: identity.verifying(),
         output_key,
         dummy: true,
+        receiver: None,
         lowered: Lowered::default(),
     };
     let command = RunnerCommand::program("/proc/self/exe").argument("hangs-in-the-jail");

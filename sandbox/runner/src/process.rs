@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use prost::Message as _;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use sekisho_jail::Lowered;
-use sekisho_vault::Zeroizing;
+use sekisho_vault::{ReceivingPublic, Zeroizing};
 
 use crate::frame::{self, Kind};
 use crate::{RunSpec, RunnerCommand, message};
@@ -158,6 +158,7 @@ fn job(spec: &RunSpec) -> Zeroizing<Vec<u8>> {
         output_key: spec.output_key.danger_bytes().to_vec(),
         ingest_key: spec.ingest.to_hex(),
         dummy: spec.dummy,
+        receiver: spec.receiver.as_ref().map(ReceivingPublic::to_text).unwrap_or_default(),
     };
     let bytes = Zeroizing::new(job.encode_to_vec());
     job.wipe();

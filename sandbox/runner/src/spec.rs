@@ -5,7 +5,7 @@ use std::time::Duration;
 use sekisho_dataset::GrantedKeys;
 use sekisho_jail::Lowered;
 use sekisho_proto::v1;
-use sekisho_vault::{Key, VerifyingIdentity, Zeroizing};
+use sekisho_vault::{Key, ReceivingPublic, VerifyingIdentity, Zeroizing};
 
 /// The hidden subcommand under which a program becomes its own runner.
 pub const RUNNER_SUBCOMMAND: &str = "__runner";
@@ -25,6 +25,8 @@ pub struct RunSpec {
     pub ingest: VerifyingIdentity,
     /// Seals the run's outputs.
     pub output_key: Key,
+    /// Whom the tokens of a trace are sealed for; a trace needs it, a run does not.
+    pub receiver: Option<ReceivingPublic>,
     /// The data is dummy data, so the developer may see messages.
     pub dummy: bool,
     /// Controls the site does without.

@@ -79,6 +79,7 @@ fn spec(module: &str, data: &Sealed) -> RunSpec {
         ingest: data.ingest.clone(),
         output_key: Key::generate().unwrap(),
         dummy: false,
+        receiver: None,
         lowered: Default::default(),
     }
 }

@@ -27,6 +27,7 @@ mod generation;
 mod identity;
 mod key;
 mod memory_vault;
+mod parcel;
 mod pkcs11;
 mod place;
 mod private;
@@ -46,6 +47,7 @@ pub use generation::{
 pub use identity::{SIGNATURE_LEN, SigningIdentity, VerifyingIdentity};
 pub use key::{Key, WrappedKey, unwrap, wrap};
 pub use memory_vault::MemoryVault;
+pub use parcel::{open_parcel, seal_parcel};
 pub use pkcs11::{Pkcs11Place, Pkcs11Vault};
 pub use place::VaultPlace;
 pub use private::{create_private_dir, create_private_file, read_private_file};

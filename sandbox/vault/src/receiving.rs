@@ -43,7 +43,9 @@ impl ReceivingPublic {
         Self::parse(&text).ok_or_else(|| VaultError::BadReceiver { path: path.to_owned() })
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    /// Reads what [`Self::to_text`] gave; `None` when it is something else.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         let digits = text.trim_end().strip_prefix(FORMAT)?.strip_prefix(' ')?;
         let bytes: [u8; 32] = hex::decode(digits).ok()?.try_into().ok()?;
         PublicKey::from_bytes(&bytes).ok().map(Self)

@@ -10,13 +10,13 @@ use tonic::Status;
 use crate::gateway::{Gateway, may_pass};
 use crate::hold::Hold;
 use crate::prepare::prepare;
-use crate::{Refusal, Site, VerifiedTicket};
+use crate::{Refusal, Site, VerifiedTicket, trace};
 
 /// How a run of this worker ended, for the drain.
-type Report = Result<v1::CompleteRunRequest, v1::FailRunRequest>;
+pub(crate) type Report = Result<v1::CompleteRunRequest, v1::FailRunRequest>;
 
-const FIRST_PAUSE: Duration = Duration::from_millis(200);
-const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(200);
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Takes one lease from ticket to report. `give_up` ends the runner and gives the run back.
 pub(crate) async fn attend(
@@ -31,6 +31,13 @@ pub(crate) async fn attend(
     let ids = v1::RunTicket::decode(signed.ticket.as_slice()).unwrap_or_default();
     tracing::Span::current().record("run_id", ids.run_id.as_str());
     let hold = Arc::new(Hold::new(&ids, lease.lease_expires_at));
+    if let Some(trace) = &ids.trace {
+        let report = match verified {
+            Ok(ticket) => carry_out(&site, ticket, lease, &hold, &give_up).await,
+            Err(refusal) => Some(refused(&refusal, &hold)),
+        };
+        return trace::deliver(gateway, report, trace.trace_id.clone()).await;
+    }
     let run = async {
         let report = match verified {
             Ok(ticket) => carry_out(&site, ticket, lease, &hold, &give_up).await,

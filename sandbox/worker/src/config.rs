@@ -44,6 +44,10 @@ pub struct Config {
     pub vault: VaultPlace,
     /// `receiving_key`: the sealed private half of the key that data sets are sealed for.
     pub receiving_key: PathBuf,
+    /// `reidentification_receiver`: the identified zone's public receiving key, which tokens
+    /// for a regulator's inquiry are sealed for; without it no such order is carried out. It
+    /// is never taken from the gateway.
+    pub reidentification_receiver: Option<PathBuf>,
     /// `runner`: the `sekisho-runner` program; beside this program when left out.
     pub runner: PathBuf,
     /// `slots`: runs at a time, 1 to 16; 1 when left out.
@@ -82,6 +86,7 @@ impl Config {
             datasets: keys.path("datasets"),
             vault: keys.vault(),
             receiving_key: keys.path("receiving_key"),
+            reidentification_receiver: keys.optional_path("reidentification_receiver"),
             runner: keys.runner(),
             slots: keys.slots(),
             lowered: keys.lowered(),
@@ -109,6 +114,10 @@ impl Keys<'_> {
     fn path(&mut self, key: &str) -> PathBuf {
         let text = self.text(key).unwrap_or_default();
         self.folder.join(text)
+    }
+
+    fn optional_path(&mut self, key: &str) -> Option<PathBuf> {
+        self.table.contains_key(key).then(|| self.path(key))
     }
 
     fn vault(&mut self) -> VaultPlace {
@@ -220,6 +229,7 @@ mod tests {
         assert_eq!(config.ingest_key, Path::new("/elsewhere/ingest.pub"));
         assert_eq!(config.slots, 1);
         assert!(config.lowered.is_empty());
+        assert_eq!(config.reidentification_receiver, None);
         assert!(config.runner.ends_with("sekisho-runner"));
     }
 

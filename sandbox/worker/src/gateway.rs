@@ -83,6 +83,21 @@ impl Gateway {
     }
 }
 
+impl Gateway {
+    pub(crate) async fn complete_trace(
+        &mut self,
+        request: v1::CompleteTraceRequest,
+    ) -> Result<(), Status> {
+        within(UPLOAD, self.0.complete_trace(request)).await?;
+        Ok(())
+    }
+
+    pub(crate) async fn fail_trace(&mut self, request: v1::FailTraceRequest) -> Result<(), Status> {
+        within(SHORT_CALL, self.0.fail_trace(request)).await?;
+        Ok(())
+    }
+}
+
 /// Whether asking again can help: the gateway was away or busy, it did not say no.
 pub(crate) fn may_pass(status: &Status) -> bool {
     matches!(

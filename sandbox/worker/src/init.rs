@@ -96,6 +96,8 @@ datasets = "../datasets"
 # The key vault, and the key sealed under it that data sets are sealed for.
 vault = {vault}
 receiving_key = "receiving.key.sealed"
+# The identified zone's public receiving key. Without it no regulator's inquiry is answered.
+# reidentification_receiver = "identified.pub"
 # Runs at a time.
 slots = 1
 # Controls this host does without, of "network", "files", "system-calls". Every run's

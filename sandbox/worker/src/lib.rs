@@ -25,6 +25,7 @@ mod refusal;
 mod serve;
 mod site;
 mod ticket;
+mod trace;
 
 pub use config::{Config, ConfigErrors};
 pub use init::{InitError, Made, init};

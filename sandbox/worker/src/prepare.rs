@@ -16,6 +16,9 @@ use crate::{Refusal, Site, VerifiedTicket};
 /// [`Refusal`] says what does not fit; nothing was started.
 pub fn prepare(site: &Site, ticket: VerifiedTicket, lease: v1::Lease) -> Result<RunSpec, Refusal> {
     let ticket = ticket.into_ticket();
+    if ticket.trace.is_some() && site.identified.is_none() {
+        return Err(Refusal::NoReceiver);
+    }
     let component = open_module(&ticket, &lease)?;
     if Sha256::digest(lease.manifest.as_bytes()).as_slice() != ticket.manifest_sha256 {
         return Err(Refusal::ManifestHash);
@@ -30,6 +33,7 @@ pub fn prepare(site: &Site, ticket: VerifiedTicket, lease: v1::Lease) -> Result<
         data,
         ingest: site.ingest_key.clone(),
         output_key,
+        receiver: site.identified.clone(),
         dummy: false,
         lowered: site.config.lowered.clone(),
     })

@@ -31,6 +31,9 @@ pub enum Refusal {
     /// The data set version here is not the one the catalogue registered.
     #[error("the data set's manifest is not the ticket's")]
     DatasetHash,
+    /// A trace, and no receiver to seal its tokens for.
+    #[error("no reidentification_receiver is configured")]
+    NoReceiver,
     /// The data set version or a granted key cannot be opened.
     #[error("the data set cannot be opened")]
     Dataset(#[from] DatasetError),
@@ -50,6 +53,7 @@ impl Refusal {
             Self::ManifestHash => "manifest.hash",
             Self::DatasetName => "dataset.name",
             Self::DatasetHash => "dataset.hash",
+            Self::NoReceiver => "trace.no_receiver",
             Self::Dataset(error) => error.code(),
         }
     }

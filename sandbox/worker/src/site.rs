@@ -7,7 +7,7 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use sekisho_runner::RunnerCommand;
-use sekisho_vault::{ReceivingKey, VerifyingIdentity, read_private_file};
+use sekisho_vault::{ReceivingKey, ReceivingPublic, VerifyingIdentity, read_private_file};
 
 use crate::{Config, ConfigErrors};
 
@@ -18,6 +18,7 @@ pub struct Site {
     pub(crate) ticket_key: VerifyingIdentity,
     pub(crate) ingest_key: VerifyingIdentity,
     pub(crate) receiving: ReceivingKey,
+    pub(crate) identified: Option<ReceivingPublic>,
     pub(crate) tls: Arc<ClientConfig>,
     pub(crate) runner: RunnerCommand,
 }
@@ -36,6 +37,10 @@ impl Site {
             let opened = ReceivingKey::open(&config.receiving_key, vault);
             note(&mut errors, "receiving_key", opened.map_err(|error| error.to_string()))
         });
+        let identified = config.reidentification_receiver.as_deref().and_then(|file| {
+            let loaded = ReceivingPublic::load(file).map_err(|error| error.to_string());
+            note(&mut errors, "reidentification_receiver", loaded)
+        });
         let tls = note(&mut errors, "tls", client_tls(&config));
         note(&mut errors, "datasets", folder(&config.datasets));
         note(&mut errors, "runner", file(&config.runner));
@@ -50,6 +55,7 @@ impl Site {
             ticket_key,
             ingest_key,
             receiving,
+            identified,
             tls: Arc::new(tls),
         })
     }

@@ -17,6 +17,7 @@ use crate::{
         module::ModuleCommand,
         output::OutputCommand,
         project::ProjectCommand,
+        reidentification::ReidentificationCommand,
         release::ReleaseCommand,
         review::ReviewCommand,
         run::RunCommand,
@@ -88,6 +89,9 @@ enum Command {
     /// Organisations, roster, datasets, agreements, workers
     #[command(subcommand)]
     Steward(StewardCommand),
+    /// Orders of re-identification, for stewards
+    #[command(subcommand, hide = true)]
+    Reidentification(ReidentificationCommand),
     /// Print a completion script
     Completion {
         /// For which shell
@@ -159,6 +163,7 @@ async fn dispatch(command: Command, desk: &Desk) -> Result<(), CliError> {
         Command::Alert(command) => command.run(desk).await,
         Command::Session(command) => command.run(desk).await,
         Command::Steward(command) => command.run(desk).await,
+        Command::Reidentification(command) => command.run(desk).await,
         Command::Completion { .. } => Ok(()),
     }
 }

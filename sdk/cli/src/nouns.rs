@@ -13,6 +13,7 @@ pub(crate) mod module;
 pub(crate) mod output;
 pub(crate) mod person;
 pub(crate) mod project;
+pub(crate) mod reidentification;
 pub(crate) mod release;
 pub(crate) mod review;
 pub(crate) mod run;

@@ -84,6 +84,7 @@ impl Run {
             ingest: sealed.signer().clone(),
             output_key: key.clone(),
             dummy: false,
+            receiver: None,
             lowered: Lowered::default(),
         };
         let gateway = Programs::beside_this()?.gateway;

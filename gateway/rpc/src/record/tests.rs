@@ -78,6 +78,10 @@ impl Gate for FakeGate {
         }
     }
 
+    fn hides(&self, _: &Caller, _: &str) -> bool {
+        false
+    }
+
     async fn record(
         &self,
         kind: EventKind,

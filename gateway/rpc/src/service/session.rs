@@ -13,7 +13,8 @@ use crate::{
         Shown, biometric_level, bounded, comment, document, id, name, one_line, optional_line,
         required, show,
     },
-    decision::{Decides, announced},
+    decision::{Decides, announced, no_decision},
+    hidden::is_hidden,
     limits::CREDENTIAL_BYTES,
     record::{admitted, origin},
 };
@@ -112,6 +113,10 @@ impl SessionService for Service {
         request: Request<v1::BeginStepUpRequest>,
     ) -> Answer<v1::BeginStepUpResponse> {
         let (caller, message) = admitted(request)?;
+        if is_hidden(&message.method) && self.0.app.hides_reidentification(&caller) {
+            // As for a method that does not exist.
+            return Err(no_decision().into());
+        }
         let decision = announced(&message.method, &message.request)?;
         let begun = self.0.app.begin_step_up(&caller, decision).await.map_err(status)?;
         Ok(Response::new(v1::BeginStepUpResponse {

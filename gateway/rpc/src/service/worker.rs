@@ -69,6 +69,35 @@ impl WorkerService for Service {
         app.fail_run(&caller, run_id, lease_id, class, usage).await.map_err(status)?;
         Ok(Response::new(v1::FailRunResponse {}))
     }
+
+    async fn complete_trace(
+        &self,
+        request: Request<v1::CompleteTraceRequest>,
+    ) -> Answer<v1::CompleteTraceResponse> {
+        let (caller, message) = admitted(request)?;
+        let trace_id = id(&message.trace_id, "trace_id")?;
+        let lease_id = id(&message.lease_id, "lease_id")?;
+        if message.sealed_tokens.is_empty() {
+            return Err(invalid("REQUIRED", "sealed_tokens", "must be given").into());
+        }
+        let app = &self.0.app;
+        app.complete_trace(&caller, trace_id, lease_id, message.sealed_tokens)
+            .await
+            .map_err(status)?;
+        Ok(Response::new(v1::CompleteTraceResponse {}))
+    }
+
+    async fn fail_trace(
+        &self,
+        request: Request<v1::FailTraceRequest>,
+    ) -> Answer<v1::FailTraceResponse> {
+        let (caller, message) = admitted(request)?;
+        let trace_id = id(&message.trace_id, "trace_id")?;
+        let lease_id = id(&message.lease_id, "lease_id")?;
+        let class = failure_class(message.failure_class)?;
+        self.0.app.fail_trace(&caller, trace_id, lease_id, class).await.map_err(status)?;
+        Ok(Response::new(v1::FailTraceResponse {}))
+    }
 }
 
 fn sealed_output(output: v1::SealedOutput, field: &str) -> Result<v1::SealedOutput, Invalid> {

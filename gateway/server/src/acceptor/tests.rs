@@ -33,6 +33,10 @@ impl Gate for Recorder {
         Err(AppError::NotFound)
     }
 
+    fn hides(&self, _: &Caller, _: &str) -> bool {
+        false
+    }
+
     async fn record(
         &self,
         kind: EventKind,

@@ -62,7 +62,9 @@ fn sums_do_not_depend_on_order() {
     let values: Vec<f64> = (0..1000).map(|i| f64::from(i) * 0.097_3 % 100.0).collect();
     let total = |values: &[f64]| {
         let mut made = aggregates(SUM);
-        values.iter().for_each(|&v| made.accept(&[given(0, &[], &[v])]).unwrap());
+        for &v in values {
+            made.accept(&[given(0, &[], &[v])]).unwrap();
+        }
         made.finish(10)
     };
     let mut reversed = values.clone();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use prost::Message;
-use sekisho_engine::{Job, run};
+use sekisho_engine::{Job, TracedCell, run, trace};
 use sekisho_proto::v1;
 use sekisho_proto::v1::cell::Value;
 
@@ -53,6 +53,33 @@ fn invariant_9_the_same_job_gives_the_same_bytes() {
         dummy.dummy = true;
         assert_eq!(once, bytes(dummy), "what the developer sees must not change the outputs");
     }
+}
+
+#[test]
+fn ri_2_a_trace_gives_the_patients_of_one_cell_and_the_same_outputs() {
+    let of = |job: &dyn Fn() -> Job, output: &str, key: &[&str]| {
+        let key = key.iter().map(|label| (*label).to_owned()).collect();
+        let cell = TracedCell { output: output.to_owned(), key };
+        trace(job(), &cell, &mut ()).map_err(|failure| failure.code)
+    };
+    let sites = || {
+        let none = v1::parameter::Value::Text("none".to_owned());
+        Job {
+            parameters: vec![crate::support::parameter("behaviour", none)],
+            ..job("misbehaving-patient")
+        }
+    };
+    let (traced, tokens) = of(&sites, "by_site", &["west"]).unwrap();
+    let token = |patient: u64| patient * (u64::MAX / 300);
+    assert_eq!(tokens, (0..300).filter(|p| p % 3 == 2).map(token).collect::<Vec<_>>());
+    assert_eq!(traced.outputs, report(sites()).outputs, "a trace must change nothing");
+    let trivial = || job("trivial");
+    for (cell, key) in [("by_site", &["north"][..]), ("by_site", &[]), ("nothing", &["west"])] {
+        assert_eq!(of(&sites, cell, key).unwrap_err(), "trace_no_cell");
+    }
+    assert_eq!(of(&trivial, "patients", &[]).unwrap().1.len(), 300);
+    let cohort = || job("columns");
+    assert_eq!(of(&cohort, "patients", &[]).unwrap_err(), "trace_cohort");
 }
 
 #[test]

@@ -100,6 +100,20 @@ impl WorkerService for Gateway {
         self.look(|book| book.failed.push(request.into_inner()));
         Ok(Response::new(v1::FailRunResponse {}))
     }
+
+    async fn complete_trace(
+        &self,
+        _: Request<v1::CompleteTraceRequest>,
+    ) -> Result<Response<v1::CompleteTraceResponse>, Status> {
+        Err(Status::failed_precondition("no trace"))
+    }
+
+    async fn fail_trace(
+        &self,
+        _: Request<v1::FailTraceRequest>,
+    ) -> Result<Response<v1::FailTraceResponse>, Status> {
+        Err(Status::failed_precondition("no trace"))
+    }
 }
 
 /// A CA with one server and one client certificate, all PEM.

@@ -36,6 +36,10 @@ pub(crate) enum Command {
     Report(ReportArgs),
     /// Show rejected rows; only where the zone's keys are.
     Rejects(RejectsArgs),
+    /// Find the persons of a signed order for a regulator's inquiry.
+    Reidentify(ReidentifyArgs),
+    /// Show the persons an answered inquiry left sealed; only where the zone's keys are.
+    Reidentified(RejectsArgs),
     /// Deletion requests, which take effect in the next version.
     #[command(subcommand)]
     Deletions(Register),
@@ -85,11 +89,39 @@ pub(crate) struct ReportArgs {
 
 #[derive(Args)]
 pub(crate) struct RejectsArgs {
-    /// The sealed reject file.
+    /// The sealed file.
     pub(crate) file: PathBuf,
     /// Folder of the identified zone.
     #[arg(long)]
     pub(crate) zone: PathBuf,
+}
+
+#[derive(Args)]
+pub(crate) struct ReidentifyArgs {
+    /// Folder of the identified zone.
+    #[arg(long)]
+    pub(crate) zone: PathBuf,
+    /// The order, as `sekisho reidentification fetch` wrote it.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) order: PathBuf,
+    /// Public key (hexadecimal) that the gateway signs with: `ticket-verify.pub` of a worker.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) gateway_key: PathBuf,
+    /// Profile of the data set (TOML).
+    #[arg(long)]
+    pub(crate) profile: PathBuf,
+    /// A table and its CSV file; once for each table of the profile.
+    #[arg(long = "table", value_name = "TABLE=FILE", value_parser = table_file, required = true)]
+    pub(crate) tables: Vec<(String, PathBuf)>,
+    /// How files and lists are encoded: utf-8 or cp932 (Shift_JIS).
+    #[arg(long, default_value = "utf-8", value_parser = encoding)]
+    pub(crate) encoding: Encoding,
+    /// Persons who opted out since (オプトアウト): CSV with the id. They are not disclosed.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) optouts: Option<PathBuf>,
+    /// Show the ids here instead of sealing them into a file of the zone.
+    #[arg(long)]
+    pub(crate) show: bool,
 }
 
 #[derive(Args)]

@@ -6,15 +6,15 @@ use std::path::{Path, PathBuf};
 
 use sekisho_dataset::{Profile, SealOptions, SealedVersion};
 use sekisho_ingest::{
-    Format, IdentifiedZone, Ingest, IngestError, Intake, IntakeLists, Progress, Silent, Summary,
-    check_apart, verify_report, write_catalogue,
+    Format, IdentifiedZone, Ingest, IngestError, Inquiry, Intake, IntakeLists, Progress, Silent,
+    Summary, check_apart, verify_report, write_catalogue,
 };
 use sekisho_vault::{ReceivingPublic, VerifyingIdentity};
 use serde_json::{Value, json};
 
 use crate::args::{
-    DeletionArgs, EhrArgs, FilesArgs, Folders, ReceiptArgs, RejectsArgs, ReportArgs, SourceArgs,
-    Target, VerifyArgs,
+    DeletionArgs, EhrArgs, FilesArgs, Folders, ReceiptArgs, ReidentifyArgs, RejectsArgs,
+    ReportArgs, SourceArgs, Target, VerifyArgs,
 };
 use crate::show::{Bar, summary_text, to_json, totals_text};
 
@@ -31,27 +31,62 @@ pub(crate) fn init(folders: &Folders) -> Result<Done, IngestError> {
     let hex = zone.identity().verifying().to_hex();
     Ok(Done {
         text: format!("Ready. Workers verify manifests with {} ({hex})", public.display()),
-        json: json!({ "verify_key_file": public, "verify_key_hex": hex }),
+        json: json!({
+            "verify_key_file": public,
+            "verify_key_hex": hex,
+            "receiving_key_file": zone.receiving_file(),
+        }),
     })
 }
 
 pub(crate) fn files(format: Format, args: &FilesArgs, quiet: bool) -> Result<Done, IngestError> {
-    source(format, &args.source, &profile(&args.source)?, &args.tables, quiet)
+    source(format, &args.source, &profile(&args.source.profile)?, &args.tables, quiet)
 }
 
 pub(crate) fn receipt(args: &ReceiptArgs, quiet: bool) -> Result<Done, IngestError> {
-    let profile = profile(&args.source)?;
+    let profile = profile(&args.source.profile)?;
     let tables = profile.tables.iter().map(|table| (table.name.clone(), args.file.clone()));
     source(Format::Receipt, &args.source, &profile, &tables.collect::<Vec<_>>(), quiet)
 }
 
-fn profile(args: &SourceArgs) -> Result<Profile, IngestError> {
-    let toml = fs::read_to_string(&args.profile).map_err(|source| IngestError::Io {
-        path: args.profile.clone(),
-        doing: "reading the profile",
-        source,
-    })?;
-    Ok(Profile::parse(&toml)?)
+fn profile(file: &Path) -> Result<Profile, IngestError> {
+    Ok(Profile::parse(&read(file, "reading the profile")?)?)
+}
+
+fn read(file: &Path, doing: &'static str) -> Result<String, IngestError> {
+    let path = file.to_owned();
+    fs::read_to_string(file).map_err(|source| IngestError::Io { path, doing, source })
+}
+
+pub(crate) fn reidentify(args: &ReidentifyArgs) -> Result<Done, IngestError> {
+    let zone = IdentifiedZone::open(&args.zone)?;
+    let key = read(&args.gateway_key, "reading the gateway's key")?;
+    let inquiry = Inquiry::open(&zone, &args.order, &VerifyingIdentity::from_hex(&key)?)?;
+    let intake = Intake {
+        encoding: args.encoding,
+        lists: IntakeLists {
+            optouts: args.optouts.clone(),
+            encoding: args.encoding,
+            ..IntakeLists::default()
+        },
+        max_rejected: 0.0,
+    };
+    let profile = profile(&args.profile)?;
+    let today = jiff::Zoned::now().date();
+    let found = inquiry.look_up(&zone, Format::Csv, &profile, &args.tables, &intake, today)?;
+    let mut json = to_json(&found);
+    let (case, disclosed, kept) = (&found.case_number, found.found, found.not_disclosed);
+    let mut text = format!("Case {case}: {disclosed} person(s) found, {kept} not disclosed");
+    if args.show {
+        text.push_str(&format!("\n{}", found.ids.join("\n")));
+        if let Some(object) = json.as_object_mut() {
+            object.insert("ids".to_owned(), json!(found.ids));
+        }
+    } else {
+        let file = found.seal(&zone)?;
+        text.push_str(&format!("\nSealed in {}", file.display()));
+    }
+    Ok(Done { text, json })
 }
 
 fn source(
@@ -105,6 +140,12 @@ pub(crate) fn rejects(args: &RejectsArgs) -> Result<Done, IngestError> {
         text.push_str(&format!("\n    {}", row.fields.join(",")));
     }
     Ok(Done { text, json: to_json(&rows) })
+}
+
+pub(crate) fn reidentified(args: &RejectsArgs) -> Result<Done, IngestError> {
+    let ids = IdentifiedZone::open(&args.zone)?.reidentified(&args.file)?;
+    let text = format!("{} person(s)\n{}", ids.len(), ids.join("\n"));
+    Ok(Done { text, json: json!({ "ids": ids }) })
 }
 
 pub(crate) fn add_deletion(args: &DeletionArgs) -> Result<Done, IngestError> {

@@ -30,6 +30,8 @@ fn main() -> ExitCode {
         Command::Verify(args) => commands::verify(args),
         Command::Report(args) => commands::report(args),
         Command::Rejects(args) => commands::rejects(args),
+        Command::Reidentify(args) => commands::reidentify(args),
+        Command::Reidentified(args) => commands::reidentified(args),
         Command::Deletions(Register::Add(args)) => commands::add_deletion(args),
         Command::Deletions(Register::List { zone }) => commands::list_deletions(zone),
     };
