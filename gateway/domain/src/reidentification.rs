@@ -36,7 +36,7 @@ lifecycle! {
         Expire = "expire",
         /// The sealed tokens arrived.
         Seal = "seal",
-        /// The trace failed for good.
+        /// The trace failed for good, or the project was closed.
         Refuse = "refuse",
         /// A steward fetches it.
         Fetch = "fetch",
@@ -44,6 +44,7 @@ lifecycle! {
     table {
         Ordered + Confirm => Confirmed,
         Ordered + Expire => Expired,
+        Ordered + Refuse => Refused,
         Confirmed + Seal => Sealed,
         Confirmed + Refuse => Refused,
         Sealed + Fetch => Fetched,

@@ -22,7 +22,7 @@ use crate::{
     log::next_index,
     modules, outputs,
     outputs::OutputRecord,
-    reviews, runs,
+    reidentifications, reviews, runs,
     runs::{finish, update_run},
     writer::Outcome,
 };
@@ -209,6 +209,7 @@ async fn close(
     let mut kinds = Vec::new();
     let runs = end_runs(tx, &id, closure.at, &mut kinds).await?;
     end_requests(tx, &id, &mut kinds).await?;
+    let tokens = reidentifications::end_with_project(tx, project_id, &mut kinds).await?;
     let modules: Vec<Module> = body::decode_all(
         &of_project(tx, "SELECT body FROM module WHERE project_id = $1", &id).await?,
     )?;
@@ -220,6 +221,7 @@ async fn close(
     objects.extend(modules.iter().flat_map(|module| modules::object_names(module.module_id)));
     objects.extend(runs.iter().map(|run| runs::parameters_name(run.run_id)));
     objects.extend(outputs.iter().map(|output| outputs::output_name(output.output_id)));
+    objects.extend(tokens);
     let erasure = Erasure {
         project_id,
         agreement_id: project.agreement.agreement_id,

@@ -10,7 +10,7 @@ use sekisho_access::{
 };
 use sekisho_audit::{Actor, Event, EventKind};
 use sekisho_domain::{
-    FailureClass, LeaseId, Page, PageRequest, Reidentification, ReidentificationId,
+    FailureClass, LeaseId, Page, PageRequest, ProjectId, Reidentification, ReidentificationId,
     ReidentificationState, Release, Timestamp, WorkerId,
     lifecycle::Lifecycle,
     reidentification::{ReidentificationEvent, SignedOrder},
@@ -313,6 +313,29 @@ impl Store {
         self.writer.commit(move |tx| Box::pin(tend(tx, now))).await?;
         Ok(())
     }
+}
+
+/// Refuses the orders that a closed project can no longer answer; gives the names of all its
+/// sealed tokens, to be erased.
+pub(crate) async fn end_with_project(
+    tx: &mut AnyConnection,
+    project_id: ProjectId,
+    kinds: &mut Vec<EventKind>,
+) -> Result<Vec<String>, StoreError> {
+    let rows = sqlx::query("SELECT body FROM reidentification ORDER BY id").fetch_all(&mut *tx);
+    let found: Vec<Reidentification> = body::decode_all(&rows.await?)?;
+    let mut objects = Vec::new();
+    for mut found in found.into_iter().filter(|found| found.order.project_id == project_id) {
+        let id = found.order.reidentification_id;
+        if let Ok(refused) = found.state.apply(ReidentificationEvent::Refuse) {
+            (found.state, found.lease) = (refused, None);
+            update(tx, &found).await?;
+            kinds.push(ended(id, refused));
+        } else {
+            objects.push(tokens_name(id));
+        }
+    }
+    Ok(objects)
 }
 
 async fn tend(tx: &mut AnyConnection, now: Timestamp) -> crate::writer::Outcome<()> {

@@ -95,6 +95,12 @@ cases! {
             sv_3_an_erasure_that_was_cut_off_is_finished_later,
             ag_6_a_project_is_closed_after_its_period,
         }
+        reidentifications {
+            ri_2_another_person_confirms_that_very_order_in_time,
+            ri_2_an_order_that_nobody_confirms_in_time_is_over,
+            sv_3_closing_a_project_refuses_its_orders,
+            ri_2_a_confirmed_order_is_traced_once_and_given_up_in_the_end,
+        }
         keys {
             cr_1_a_rotation_wraps_every_projects_key_anew,
         }

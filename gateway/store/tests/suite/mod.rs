@@ -7,6 +7,7 @@ pub(crate) mod connection;
 pub(crate) mod keys;
 pub(crate) mod log;
 pub(crate) mod people;
+pub(crate) mod reidentifications;
 pub(crate) mod reviews;
 pub(crate) mod runs;
 pub(crate) mod site;

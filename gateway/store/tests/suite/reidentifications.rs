@@ -1,0 +1,151 @@
+//! Orders of re-identification: two persons, in time, and one trace each.
+
+use sekisho_access::{
+    action::{
+        CloseProject, ConfirmReidentification, FetchReidentification, HoldTrace, LeaseTrace,
+        OrderReidentification,
+    },
+    resource::{ProjectResource, ReidentificationRegister, ReidentificationResource},
+};
+use sekisho_domain::{
+    FailureClass, PersonId, Reidentification, ReidentificationId, ReidentificationState, Role,
+    reidentification::{
+        CONFIRM_WITHIN, InquiryPurpose, InquiryRecipient, ReidentificationOrder, SignedOrder,
+    },
+    run::MAX_ATTEMPTS,
+};
+use sekisho_store::StoreError;
+
+use super::{
+    conflict,
+    site::{Login, Site},
+    study::{Study, sha256},
+};
+
+/// An order of the steward for a released output of a new study, and a second steward.
+async fn ordered(site: &Site) -> (Study, Login, Reidentification) {
+    let study = Study::begin(site).await;
+    let producer = study.steward.person.organisation_id;
+    let second = site.join(&study.steward, producer, &[Role::Steward]).await;
+    let run = study.succeeded(site, b"an output").await;
+    let release = study.released(site, &run).await;
+    let order = ReidentificationOrder {
+        reidentification_id: ReidentificationId::new(site.now()),
+        case_number: "PMDA-2026-1".parse().unwrap(),
+        recipient: InquiryRecipient::Pmda,
+        purpose: InquiryPurpose::Approval,
+        project_id: release.project_id,
+        release_id: release.release_id,
+        run_id: run.run_id,
+        datasets: vec![],
+        output: "km".to_owned(),
+        key: vec![],
+        output_sha256: sha256(b"an output"),
+        patients: 12,
+        ordered_by: study.steward.person.person_id,
+        ordered_at: site.now(),
+    };
+    let wanted = Reidentification {
+        order,
+        order_sha256: sha256(b"the order"),
+        state: ReidentificationState::Ordered,
+        expires_at: site.now().plus_seconds(CONFIRM_WITHIN),
+        signed: None,
+        lease: None,
+        attempts: 0,
+    };
+    let permit =
+        site.permit::<OrderReidentification>(&study.steward, ReidentificationRegister).await;
+    let ordered = site.store().order_reidentification(permit, wanted).await.unwrap();
+    (study, second, ordered.into_inner())
+}
+
+fn resource(study: &Study, ordered: &Reidentification) -> ReidentificationResource {
+    ReidentificationResource {
+        reidentification_id: ordered.order.reidentification_id,
+        ordered_by: ordered.order.ordered_by,
+        held_by: Some(study.worker),
+    }
+}
+
+/// `by` is whom the store is told; the permit is the second steward's.
+async fn confirm(
+    site: &Site,
+    (study, second, ordered): (&Study, &Login, &Reidentification),
+    by: PersonId,
+    digest: &str,
+) -> Result<(), StoreError> {
+    let resource = resource(study, ordered);
+    let permit = site.permit::<ConfirmReidentification>(second, resource).await;
+    let signed = SignedOrder {
+        json: "{}".to_owned(),
+        sha256: sha256(b"{}"),
+        signature: String::new(),
+        confirmed_by: by,
+    };
+    let done = site.store().confirm_reidentification(permit, digest.to_owned(), signed).await;
+    done.map(drop)
+}
+
+async fn state(site: &Site, ordered: &Reidentification) -> ReidentificationState {
+    let id = ordered.order.reidentification_id;
+    site.store().reidentification(id).await.unwrap().for_decision().state
+}
+
+pub(crate) async fn ri_2_another_person_confirms_that_very_order_in_time(site: &mut Site) {
+    let (study, second, order) = ordered(site).await;
+    let all = (&study, &second, &order);
+    let (digest, other) = (order.order_sha256.clone(), second.person.person_id);
+    let own = confirm(site, all, study.steward.person.person_id, &digest).await;
+    assert_eq!(conflict(own), "SAME_PERSON");
+    assert_eq!(conflict(confirm(site, all, other, "00").await), "OTHER_ORDER");
+    confirm(site, all, other, &digest).await.unwrap();
+    assert_eq!(conflict(confirm(site, all, other, &digest).await), "WRONG_STATE");
+}
+
+pub(crate) async fn ri_2_an_order_that_nobody_confirms_in_time_is_over(site: &mut Site) {
+    let (study, second, order) = ordered(site).await;
+    // Sessions last eight hours; the order's own time is what is looked at.
+    let late = order.expires_at;
+    site.store().tend_reidentifications(late.plus_seconds(-1)).await.unwrap();
+    assert_eq!(state(site, &order).await, ReidentificationState::Ordered);
+    site.store().tend_reidentifications(late).await.unwrap();
+    assert_eq!(state(site, &order).await, ReidentificationState::Expired);
+    let digest = order.order_sha256.clone();
+    let confirmed = confirm(site, (&study, &second, &order), second.person.person_id, &digest);
+    assert_eq!(conflict(confirmed.await), "WRONG_STATE");
+}
+
+pub(crate) async fn sv_3_closing_a_project_refuses_its_orders(site: &mut Site) {
+    let (study, _, order) = ordered(site).await;
+    let resource = ProjectResource { terms: study.terms() };
+    let permit = site.permit::<CloseProject>(&study.steward, resource).await;
+    site.store().close_project(permit, "the study has ended".to_owned()).await.unwrap();
+    assert_eq!(state(site, &order).await, ReidentificationState::Refused);
+}
+
+pub(crate) async fn ri_2_a_confirmed_order_is_traced_once_and_given_up_in_the_end(site: &mut Site) {
+    let (study, second, order) = ordered(site).await;
+    assert!(!site.store().trace_waits().await.unwrap(), "one person is not two");
+    let digest = order.order_sha256.clone();
+    confirm(site, (&study, &second, &order), second.person.person_id, &digest).await.unwrap();
+    for attempt in 1..=MAX_ATTEMPTS {
+        assert!(site.store().trace_waits().await.unwrap());
+        let worker = site.worker(study.worker);
+        let permit = site.permit_to::<LeaseTrace>(&worker, ReidentificationRegister).await;
+        let until = site.now().plus_seconds(60);
+        let leased = site.store().lease_trace(permit, study.worker, until).await.unwrap();
+        let (found, leased) = leased.unwrap();
+        assert_eq!(found.attempts, attempt);
+        assert!(!site.store().trace_waits().await.unwrap(), "it has one worker at a time");
+        let permit = site.permit_to::<HoldTrace>(&worker, resource(&study, &order)).await;
+        let (lease_id, class) = (leased.lease.lease_id, FailureClass::Environment);
+        site.store().fail_trace(permit, lease_id, class).await.unwrap();
+        let permit = site.permit_to::<HoldTrace>(&worker, resource(&study, &order)).await;
+        let again = site.store().complete_trace(permit, lease_id, b"tokens".to_vec()).await;
+        assert_eq!(conflict(again), "LEASE_LOST");
+    }
+    assert_eq!(state(site, &order).await, ReidentificationState::Refused);
+    let permit = site.permit::<FetchReidentification>(&second, resource(&study, &order)).await;
+    assert_eq!(conflict(site.store().fetch_reidentification(permit).await), "WRONG_STATE");
+}
