@@ -55,7 +55,9 @@ pub fn check_host(
     const SOME_MEMORY: u64 = 256 << 20;
     let confined = Runner::start(command, &[folder], SOME_MEMORY, lowered)
         .map_err(Stop::environment)
-        .and_then(|runner| Session::new(runner, Conversation::new(0, false)).confined());
+        .and_then(|runner| {
+            Session::new(runner, Conversation::new(0, false)).confined(&Cancel::new())
+        });
     match confined {
         Ok(jail) => Ok(jail),
         Err(Stop::Failed(failure)) => Err(failure),
@@ -100,8 +102,11 @@ fn attend(
         .map_err(Stop::environment)?;
     let conversation = Conversation::new(spec.sealed_bytes(), spec.dummy);
     let mut session = Session::new(runner, conversation);
-    // Keys and code wait for the jail.
-    *jail = session.confined()?;
+    // Keys and code wait for the jail, and are not sent to a run that was cancelled meanwhile.
+    *jail = session.confined(cancel)?;
+    if cancel.is_cancelled() {
+        return Err(Stop::Cancelled);
+    }
     session.runner.send_job(spec);
     let deadline = Instant::now() + spec.kill_after();
     let late = || failure(v1::FailureClass::LimitExceeded, "runner.wall_clock");
@@ -135,10 +140,10 @@ impl Session {
     }
 
     /// Waits for the record of the jail.
-    fn confined(&mut self) -> Result<String, Stop> {
+    fn confined(&mut self, cancel: &Cancel) -> Result<String, Stop> {
         let deadline = Instant::now() + CONFINE_WITHIN;
         let late = || failure(v1::FailureClass::Environment, "runner.not_confined_in_time");
-        match self.next(deadline, &Cancel::new(), late)? {
+        match self.next(deadline, cancel, late)? {
             Said::Confined(jail) => Ok(jail),
             Said::Refused { code, reason } => Err(Stop::Failed(Box::new(Failure {
                 // The host's own words about itself, before any data was opened.
