@@ -24,6 +24,9 @@ const NOWHERE: &str = "/sekisho.v1.NoService/NoMethod";
 fn ri_2_two_stewards_and_the_identified_zone_find_exactly_the_patients_of_the_cell() {
     let (site, staff) = Site::staffed().unwrap();
     let folder = tempfile::tempdir().unwrap();
+    let elsewhere = Staff { producer: staff.university.clone(), ..Staff::default() };
+    let stranger = refusal(site.roster_entry(SECOND, &elsewhere));
+    assert_eq!(stranger.1, "ROLE_OF_PRODUCER", "stewards are the producer's staff");
     hire_second(&site, &staff);
     let source = named_lung(&site, folder.path());
     let release = released(&site, &staff);

@@ -81,7 +81,8 @@ impl App {
     /// Puts a person on the roster (名簿) with an invitation to enrol.
     ///
     /// # Errors
-    /// [`AppError::Invalid`] for an unknown organisation or no role;
+    /// [`AppError::Invalid`] for an unknown organisation, no role, or a steward (the
+    /// producer's staff) of a user organisation;
     /// [`AppError::Conflict`] when the account belongs to somebody.
     pub async fn register_person(
         &self,
@@ -89,9 +90,13 @@ impl App {
         new: NewPerson,
     ) -> Result<Visible<RegisteredPerson>, AppError> {
         let permit = self.authorizer.authorize::<RegisterPerson>(caller, Site).await?;
-        self.known_organisation(new.organisation_id, "organisation_id").await?;
+        let organisation = self.known_organisation(new.organisation_id, "organisation_id").await?;
         if new.roles.is_empty() {
             return Err(AppError::invalid("ROLE_MISSING", "roles", "name at least one role"));
+        }
+        if new.roles.contains(&Role::Steward) && organisation.kind != OrganisationKind::Producer {
+            let why = "stewards are the producer's own staff";
+            return Err(AppError::invalid("ROLE_OF_PRODUCER", "roles", why));
         }
         let (person, invitation, code) = enter(new, caller.at)?;
         let person = self.store.register_person(permit, person, invitation).await?;
