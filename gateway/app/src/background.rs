@@ -135,13 +135,18 @@ async fn close_out(app: std::sync::Weak<Inner>) {
         let Some(app) = app.upgrade() else { return };
         match app.store.close_ended_projects(app.clock.now(), CLOSING_GRACE_SECONDS).await {
             Ok(projects) => {
-                for project_id in projects {
-                    tracing::info!(%project_id, "a project was closed");
+                for (project_id, closed) in projects {
+                    match closed {
+                        Ok(()) => tracing::info!(%project_id, "a project was closed"),
+                        Err(error) => {
+                            tracing::error!(%error, %project_id, "a project could not be closed");
+                        }
+                    }
                 }
             }
             Err(error) => tracing::error!(%error, "projects could not be closed"),
         }
-        if let Err(error) = app.store.finish_erasures().await {
+        if let Err(error) = app.store.finish_erasures(app.clock.now()).await {
             tracing::error!(%error, "an erasure could not be finished");
         }
     }

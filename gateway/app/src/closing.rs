@@ -28,7 +28,7 @@ impl App {
             self.authorizer.authorize_fresh::<CloseProject>(caller, resource, fresh).await?;
         let closed = self.store.close_project(permit, reason).await?;
         // What cannot be removed now is removed later; the keys are gone.
-        if let Err(error) = self.store.finish_erasures().await {
+        if let Err(error) = self.store.finish_erasures(self.clock.now()).await {
             tracing::warn!(%error, %project_id, "an erasure is not finished yet");
         }
         Ok(closed)

@@ -118,7 +118,8 @@ impl App {
     /// is not the output it says it is, ends the run as a broken contract.
     ///
     /// # Errors
-    /// [`AppError::Conflict`] when the lease is lost; nothing was taken over.
+    /// [`AppError::Conflict`] when the lease is lost, another when the outputs could not be
+    /// opened now; nothing was taken over.
     pub async fn complete_run(
         &self,
         caller: &Caller,
@@ -133,7 +134,8 @@ impl App {
             Ok(checked) => {
                 self.store.complete_run(permit, lease_id, checked, usage).await?;
             }
-            Err(reason) => {
+            Err(NotTaken::Now(error)) => return Err(error.into()),
+            Err(NotTaken::Ever(reason)) => {
                 tracing::warn!(%run_id, reason, "a worker's outputs were not taken over");
                 let class = FailureClass::ContractViolation;
                 self.store.fail_run(permit, lease_id, class, usage).await?;
@@ -170,21 +172,23 @@ impl App {
         &self,
         permit: &Permit<HoldRun>,
         outputs: Vec<v1::SealedOutput>,
-    ) -> Result<Vec<(OutputRecord, Vec<u8>)>, String> {
+    ) -> Result<Vec<(OutputRecord, Vec<u8>)>, NotTaken> {
         if outputs.len() > MAX_OUTPUTS {
-            return Err(format!("{} outputs", outputs.len()));
+            return Err(NotTaken::Ever(format!("{} outputs", outputs.len())));
         }
         let resource = permit.resource();
         let mut checked = Vec::with_capacity(outputs.len());
         for (ordinal, v1::SealedOutput { name, sealed }) in (0_u32..).zip(outputs) {
+            let broken = |what: &str| NotTaken::Ever(format!("output {ordinal} {what}"));
             let content = self
                 .store
                 .open_sealed_output(permit, ordinal, &name, &sealed)
                 .await
-                .map_err(|error| format!("output {ordinal}: {error}"))?;
-            let opened = decode(&content).map_err(|error| error.to_string())?;
+                .map_err(NotTaken::Now)?
+                .ok_or_else(|| broken("does not open"))?;
+            let opened = decode(&content).map_err(|_| broken("does not decode"))?;
             let output = opened.output.as_ref().filter(|output| output.name == name);
-            let kind = output.and_then(kind_of).ok_or_else(|| format!("output {ordinal}"))?;
+            let kind = output.and_then(kind_of).ok_or_else(|| broken("is another"))?;
             let record = OutputRecord {
                 output_id: OutputId::new(permit.at()),
                 run_id: resource.run_id,
@@ -287,6 +291,14 @@ fn granted(tables: &[GrantedTable], manifest: &Manifest) -> Vec<v1::GrantedTable
             Some(v1::GrantedTable { table, columns, row_filter })
         })
         .collect()
+}
+
+/// Why a worker's outputs were not taken over.
+enum NotTaken {
+    /// They are not what the lease's key seals; another try gives no others.
+    Ever(String),
+    /// They could not be looked at; the worker may come again.
+    Now(StoreError),
 }
 
 fn worker_of(caller: &Caller) -> Result<WorkerId, AppError> {

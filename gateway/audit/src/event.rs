@@ -331,6 +331,11 @@ kinds! {
         /// SHA-256 of the erasure record (消去記録), hexadecimal.
         erasure_sha256: String,
     }
+    /// Its sealed objects and the old pages of the database are gone too.
+    ErasureFinished = "erasure_finished" in Operation {
+        /// Of which project.
+        project_id: ProjectId,
+    }
     /// A worker got its certificate.
     WorkerEnrolled = "worker_enrolled" in Operation {
         /// Which.

@@ -5,6 +5,8 @@
 //! sealed objects and what the database's journal still holds are removed after it, again
 //! and again until that is done, across crashes.
 
+use std::time::Duration;
+
 use sekisho_access::{
     Guarded, Permit, Visible,
     action::{CloseProject, ReadErasure},
@@ -26,6 +28,19 @@ use crate::{
     runs::{finish, update_run},
     writer::Outcome,
 };
+
+/// Snapshots that may see what was deleted before the transaction `$1`: of sessions, replicas
+/// and prepared transactions.
+const OLDER_SNAPSHOTS: &str = "
+    SELECT count(*) FROM (
+        SELECT backend_xmin AS seen FROM pg_stat_activity WHERE pid <> pg_backend_pid()
+        UNION ALL SELECT xmin FROM pg_replication_slots
+        UNION ALL SELECT transaction FROM pg_prepared_xacts
+    ) AS snapshot
+    WHERE seen IS NOT NULL AND age(seen) >= age($1::text::xid8::xid)";
+/// Short reads pass within this many looks; others leave the erasure to its next try.
+const SNAPSHOT_TRIES: u32 = 20;
+const SNAPSHOT_PAUSE: Duration = Duration::from_millis(100);
 
 const PROJECT: &str = "SELECT body FROM project WHERE id = $1";
 
@@ -76,15 +91,16 @@ impl Store {
     }
 
     /// Closes the projects whose period of use ended `grace_seconds` ago or earlier (AG-6).
-    /// The gateway does this by itself, as the log says.
+    /// The gateway does this by itself, as the log says. One that cannot be closed holds up
+    /// no other.
     ///
     /// # Errors
-    /// [`StoreError`].
+    /// [`StoreError`] when the projects cannot be read.
     pub async fn close_ended_projects(
         &self,
         now: Timestamp,
         grace_seconds: i64,
-    ) -> Result<Vec<ProjectId>, StoreError> {
+    ) -> Result<Vec<(ProjectId, Result<(), StoreError>)>, StoreError> {
         let rows =
             sqlx::query("SELECT body FROM project ORDER BY id").fetch_all(&self.pool).await?;
         let ended = |project: &Project| {
@@ -97,39 +113,66 @@ impl Store {
             let reason = "the period of use has ended".to_owned();
             let closure = Closure { at: now, by: None, reason };
             let stamp = Stamp { at: now, request_id: None, actor: Actor::System {} };
-            self.writer.commit(move |tx| Box::pin(close(tx, project_id, closure, stamp))).await?;
-            closed.push(project_id);
+            let done =
+                self.writer.commit(move |tx| Box::pin(close(tx, project_id, closure, stamp))).await;
+            closed.push((project_id, done.map(|_| ())));
         }
         Ok(closed)
     }
 
     /// Removes what closed projects left in the object store and in the database's journal.
-    /// What fails is tried again by the next call.
+    /// What fails is tried again by the next call, and holds up no other project.
     ///
     /// # Errors
-    /// [`StoreError`] with what could not be removed.
-    pub async fn finish_erasures(&self) -> Result<(), StoreError> {
+    /// [`StoreError`] with the first that could not be removed.
+    pub async fn finish_erasures(&self, now: Timestamp) -> Result<(), StoreError> {
         let rows = sqlx::query("SELECT body FROM erasure WHERE pending = 1 ORDER BY project_id")
             .fetch_all(&self.pool)
             .await?;
         if rows.is_empty() {
             return Ok(());
         }
-        let erasures = body::decode_all::<Erasure>(&rows)?;
-        for name in erasures.iter().flat_map(|erasure| &erasure.objects) {
-            self.objects.remove(name).await?;
+        let (mut removed, mut failed) = (Vec::new(), None);
+        for erasure in body::decode_all::<Erasure>(&rows)? {
+            match self.remove_objects(&erasure).await {
+                Ok(()) => removed.push(erasure),
+                Err(error) => {
+                    failed.get_or_insert(error);
+                }
+            }
         }
-        self.scrub().await?;
+        if !removed.is_empty() {
+            self.scrub().await?;
+            self.record_removal(removed, now).await?;
+        }
+        failed.map_or(Ok(()), Err)
+    }
+
+    async fn remove_objects(&self, erasure: &Erasure) -> Result<(), StoreError> {
+        for name in &erasure.objects {
+            self.objects.remove_all(name).await?;
+        }
+        Ok(())
+    }
+
+    async fn record_removal(
+        &self,
+        erasures: Vec<Erasure>,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
         self.writer
             .commit(move |tx| {
                 Box::pin(async move {
+                    let mut events = Vec::with_capacity(erasures.len());
                     for erasure in erasures {
+                        let kind = EventKind::ErasureFinished { project_id: erasure.project_id };
+                        events.push(Event { at, request_id: None, actor: Actor::System {}, kind });
                         sqlx::query("UPDATE erasure SET pending = 0 WHERE project_id = $1")
                             .bind(erasure.project_id.to_string())
                             .execute(&mut *tx)
                             .await?;
                     }
-                    Ok(((), vec![]))
+                    Ok(((), events))
                 })
             })
             .await?;
@@ -165,16 +208,38 @@ impl Store {
     /// Makes sure that what was overwritten is in no journal any more.
     async fn scrub(&self) -> Result<(), StoreError> {
         if !self.sqlite {
-            // Rewrites the table without its dead rows; the server's own journal and its
-            // backups are the operator's to expire.
-            sqlx::query("VACUUM (FULL) wrapped_key").execute(&self.pool).await?;
-            return Ok(());
+            return self.scrub_server().await;
         }
         let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&self.pool).await?;
         match row.try_get::<i64, _>(0)? {
             0 => Ok(()),
             _ => Err(StoreError::conflict("JOURNAL_BUSY", "the journal is being read")),
         }
+    }
+}
+
+impl Store {
+    /// Rewrites PostgreSQL's table of keys without its dead rows, once nobody can see them any
+    /// more: VACUUM keeps what an older snapshot still sees, and does not say so. The server's
+    /// own journal and its backups are the operator's to expire. Snapshots of other roles are
+    /// seen only with `pg_read_all_stats`.
+    async fn scrub_server(&self) -> Result<(), StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        let row = sqlx::query("SELECT pg_current_xact_id()::text").fetch_one(&mut *connection);
+        let after: String = row.await?.try_get(0)?;
+        for _ in 0..SNAPSHOT_TRIES {
+            let row = sqlx::query(OLDER_SNAPSHOTS).bind(&after).fetch_one(&mut *connection);
+            if row.await?.try_get::<i64, _>(0)? == 0 {
+                sqlx::query("SET lock_timeout = '5s'").execute(&mut *connection).await?;
+                let vacuum = sqlx::query("VACUUM (FULL) wrapped_key");
+                let done = vacuum.execute(&mut *connection).await;
+                sqlx::query("RESET lock_timeout").execute(&mut *connection).await?;
+                return Ok(done.map(|_| ())?);
+            }
+            tokio::time::sleep(SNAPSHOT_PAUSE).await;
+        }
+        let why = "a transaction that began before the erasure is still open";
+        Err(StoreError::conflict("SNAPSHOT_HELD", why))
     }
 }
 
@@ -220,7 +285,9 @@ async fn close(
     let mut objects: Vec<String> = Vec::new();
     objects.extend(modules.iter().flat_map(|module| modules::object_names(module.module_id)));
     objects.extend(runs.iter().map(|run| runs::parameters_name(run.run_id)));
-    objects.extend(outputs.iter().map(|output| outputs::output_name(output.output_id)));
+    let name = |output: &OutputRecord| outputs::output_name(output.run_id, output.output_id);
+    objects.extend(outputs.iter().map(name));
+    objects.extend(runs.iter().map(|run| outputs::outputs_folder(run.run_id)));
     objects.extend(tokens);
     let erasure = Erasure {
         project_id,

@@ -38,7 +38,8 @@ pub struct Leased {
 }
 
 impl Store {
-    /// Leases the oldest queued run, if any, until `expires_at`.
+    /// Leases the oldest queued run that is still allowed, if any, until `expires_at`; those
+    /// before it that are not are given up.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -61,31 +62,21 @@ impl Store {
             .writer
             .effect(&permit, move |tx| {
                 Box::pin(async move {
-                    let Some(mut run) = oldest_queued(tx).await? else {
-                        return Ok((None, vec![]));
-                    };
-                    if !still_allowed(tx, &run, at).await? {
-                        let event = Event {
-                            at,
-                            request_id: Some(request_id),
-                            actor: Actor::System {},
-                            kind: give_up(&mut run, at)?,
-                        };
+                    let request_id = Some(request_id);
+                    let mut events = vec![];
+                    while let Some(mut run) = oldest_queued(tx).await? {
+                        if !still_allowed(tx, &run, at).await? {
+                            let kind = give_up(&mut run, at)?;
+                            update_run(tx, &run).await?;
+                            events.push(Event { at, request_id, actor: Actor::System {}, kind });
+                            continue;
+                        }
+                        let kind = take(&mut run, &lease)?;
                         update_run(tx, &run).await?;
-                        return Ok((None, vec![event]));
+                        events.push(Event { at, request_id, actor, kind });
+                        return Ok((Some((run, lease)), events));
                     }
-                    run.state = run.state.apply(RunEvent::Lease)?;
-                    run.attempts += 1;
-                    run.lease = Some(lease.clone());
-                    update_run(tx, &run).await?;
-                    let kind = EventKind::RunLeased {
-                        run_id: run.run_id,
-                        lease_id: lease.lease_id,
-                        worker_id,
-                        attempt: run.attempts,
-                    };
-                    let event = Event { at, request_id: Some(request_id), actor, kind };
-                    Ok((Some((run, lease)), vec![event]))
+                    Ok((None, events))
                 })
             })
             .await?;
@@ -103,7 +94,8 @@ impl Store {
         Ok(Leased { run, lease, module, parameters, output_key })
     }
 
-    /// Extends a lease and keeps coarse progress.
+    /// Extends a lease and keeps coarse progress. A run that is not allowed any more is
+    /// cancelled instead, as its state then says.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] `LEASE_LOST` when the lease is not the present one.
@@ -117,11 +109,17 @@ impl Store {
     ) -> Result<Run, StoreError> {
         let run_id = permit.resource().run_id;
         let moved = record(&permit, EventKind::RunStateChanged { run_id, state });
+        let cancelled = cancellation(&permit);
+        let at = permit.at();
         let done = self
             .writer
             .effect(&permit, move |tx| {
                 Box::pin(async move {
                     let mut run = held(tx, run_id, lease_id).await?;
+                    if !still_allowed(tx, &run, at).await? {
+                        cancel(tx, &mut run, at).await?;
+                        return Ok((run, vec![cancelled]));
+                    }
                     let mut events = vec![];
                     if let Some(event) = step_towards(run.state, state) {
                         run.state = run.state.apply(event)?;
@@ -140,27 +138,27 @@ impl Store {
     }
 
     /// Opens what a worker sealed, before it is taken over: it must be what the lease's
-    /// key seals, under this run, at its place.
+    /// key seals, under this run, at its place. `None` when it is not.
     ///
     /// # Errors
-    /// [`StoreError::Vault`] when it does not open.
+    /// [`StoreError`] when the key cannot be had now, which says nothing of the output.
     pub async fn open_sealed_output(
         &self,
         permit: &Permit<HoldRun>,
         ordinal: u32,
         name: &str,
         sealed: &[u8],
-    ) -> Result<zeroize::Zeroizing<Vec<u8>>, StoreError> {
+    ) -> Result<Option<zeroize::Zeroizing<Vec<u8>>>, StoreError> {
         let resource = permit.resource();
         let key = self.keys.find(Scope::Run(resource.terms.project_id, resource.run_id)).await?;
-        Ok(open(&key, &output_context(resource.run_id, ordinal, name), sealed)?)
+        Ok(open(&key, &output_context(resource.run_id, ordinal, name), sealed).ok())
     }
 
     /// Takes a run's sealed outputs over and ends it.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] `LEASE_LOST` when the lease is not the present one; then
-    /// nothing was taken over.
+    /// [`StoreError::Conflict`] `LEASE_LOST` when the lease is not the present one, or the run
+    /// is not allowed any more and was cancelled; then nothing was taken over.
     pub async fn complete_run(
         &self,
         permit: Permit<HoldRun>,
@@ -170,8 +168,10 @@ impl Store {
     ) -> Result<Run, StoreError> {
         let run_id = permit.resource().run_id;
         let mut rows = Vec::with_capacity(outputs.len());
+        let mut objects = Vec::with_capacity(outputs.len());
         for (row, sealed) in outputs {
-            self.objects.put(&output_name(row.output_id), sealed).await?;
+            objects.push(output_name(run_id, row.output_id));
+            self.objects.put(&output_name(run_id, row.output_id), sealed).await?;
             rows.push(row);
         }
         let completed = record(
@@ -183,12 +183,17 @@ impl Store {
                 usage,
             },
         );
+        let cancelled = cancellation(&permit);
         let at = permit.at();
         let done = self
             .writer
             .effect(&permit, move |tx| {
                 Box::pin(async move {
                     let mut run = held(tx, run_id, lease_id).await?;
+                    if !still_allowed(tx, &run, at).await? {
+                        cancel(tx, &mut run, at).await?;
+                        return Ok((run, vec![cancelled]));
+                    }
                     run.state = run.state.apply(RunEvent::Complete)?;
                     run.output_count = u32::try_from(rows.len()).unwrap_or(u32::MAX);
                     finish(&mut run, at);
@@ -200,8 +205,17 @@ impl Store {
                     Ok((run, vec![completed]))
                 })
             })
-            .await?;
-        Ok(done.value)
+            .await;
+        match done.map(|done| done.value) {
+            Ok(run) if run.state == RunState::Succeeded => Ok(run),
+            refused => {
+                // What stays behind here goes with the run's folder when the project closes.
+                for name in objects {
+                    let _ = self.objects.remove(&name).await;
+                }
+                refused.and_then(|_| Err(lease_lost()))
+            }
+        }
     }
 
     /// Ends a leased run that failed.
@@ -322,12 +336,42 @@ async fn held(
     if run.lease.as_ref().is_some_and(|lease| lease.lease_id == lease_id) {
         Ok(run)
     } else {
-        Err(StoreError::conflict("LEASE_LOST", "the run is no longer this worker's"))
+        Err(lease_lost())
     }
 }
 
-/// Whether what permitted a queued run still holds: the period of use (AG-6) and its
-/// requester's place on the roster (AU-2). It may have waited a while.
+fn lease_lost() -> StoreError {
+    StoreError::conflict("LEASE_LOST", "the run is no longer this worker's")
+}
+
+fn take(run: &mut Run, lease: &Lease) -> Result<EventKind, StoreError> {
+    run.state = run.state.apply(RunEvent::Lease)?;
+    run.attempts += 1;
+    run.lease = Some(lease.clone());
+    Ok(EventKind::RunLeased {
+        run_id: run.run_id,
+        lease_id: lease.lease_id,
+        worker_id: lease.worker_id,
+        attempt: run.attempts,
+    })
+}
+
+/// Ends a run under way whose permission is gone; the gateway does this by itself.
+async fn cancel(tx: &mut AnyConnection, run: &mut Run, at: Timestamp) -> Result<(), StoreError> {
+    run.state = run.state.apply(RunEvent::Cancel)?;
+    finish(run, at);
+    update_run(tx, run).await
+}
+
+fn cancellation(permit: &Permit<HoldRun>) -> Event {
+    let kind = EventKind::RunCancelled { run_id: permit.resource().run_id };
+    let request_id = Some(permit.request_id());
+    Event { at: permit.at(), request_id, actor: Actor::System {}, kind }
+}
+
+/// Whether what permitted a run still holds, which may have waited or worked a while: the
+/// period of use (AG-6), its requester's place on the roster and among the handlers (AU-2,
+/// AG-2), and their training and pledge (ED-1).
 async fn still_allowed(
     connection: &mut AnyConnection,
     run: &Run,
@@ -339,7 +383,10 @@ async fn still_allowed(
     let project: Project = body::one(connection, "project", PROJECT, &id).await?;
     let id = run.requested_by.to_string();
     let person: Person = body::one(connection, "person", PERSON, &id).await?;
-    Ok(person.active && now < project.agreement.period_end)
+    let trained = person.training_until.is_some_and(|until| now < until);
+    let pledged = person.pledged_at.is_some_and(|at| at <= now);
+    let named = project.agreement.handlers.contains(&person.person_id);
+    Ok(person.active && named && trained && pledged && now < project.agreement.period_end)
 }
 
 async fn oldest_queued(connection: &mut AnyConnection) -> Result<Option<Run>, StoreError> {

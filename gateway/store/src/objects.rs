@@ -3,7 +3,9 @@
 
 use std::path::Path as FilePath;
 
-use object_store::{ObjectStoreExt, PutPayload, local::LocalFileSystem, path::Path};
+use object_store::{
+    ObjectStore as _, ObjectStoreExt, PutPayload, local::LocalFileSystem, path::Path,
+};
 
 use crate::StoreError;
 
@@ -18,6 +20,18 @@ impl Objects {
 
     pub(crate) async fn put(&self, name: &str, sealed: Vec<u8>) -> Result<(), StoreError> {
         self.0.put(&Path::from(name), PutPayload::from(sealed)).await?;
+        Ok(())
+    }
+
+    /// Removes an object, or all in a folder when the name ends in `/`; what is gone already
+    /// is fine.
+    pub(crate) async fn remove_all(&self, name: &str) -> Result<(), StoreError> {
+        if !name.ends_with('/') {
+            return self.remove(name).await;
+        }
+        for object in self.0.list_with_delimiter(Some(&Path::from(name))).await?.objects {
+            self.remove(object.location.as_ref()).await?;
+        }
         Ok(())
     }
 

@@ -40,8 +40,14 @@ pub(crate) fn sealed_output(row: &OutputRecord) -> SealedOutput {
     SealedOutput { output_id: row.output_id, sha256: row.sha256.clone() }
 }
 
-pub(crate) fn output_name(output_id: OutputId) -> String {
-    format!("outputs/{output_id}")
+/// In a folder of its run, so that what a crash left there without a row is found again.
+pub(crate) fn output_name(run_id: RunId, output_id: OutputId) -> String {
+    format!("{}{output_id}", outputs_folder(run_id))
+}
+
+/// Everything a run ever stored as output lies under this.
+pub(crate) fn outputs_folder(run_id: RunId) -> String {
+    format!("outputs/{run_id}/")
 }
 
 pub(crate) async fn insert_output(

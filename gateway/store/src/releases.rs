@@ -167,7 +167,7 @@ impl Store {
         output: &OutputRecord,
     ) -> Result<Zeroizing<Vec<u8>>, StoreError> {
         let key = self.keys.find(Scope::Run(output.project_id, output.run_id)).await?;
-        let sealed = self.objects.read(&output_name(output.output_id)).await?;
+        let sealed = self.objects.read(&output_name(output.run_id, output.output_id)).await?;
         let context = output_context(output.run_id, output.ordinal, &output.name);
         Ok(open(&key, &context, &sealed)?)
     }

@@ -78,6 +78,8 @@ cases! {
             failures_of_the_environment_are_tried_again,
             ag_6_what_waited_beyond_the_period_is_not_run,
             au_2_what_waited_beyond_a_removal_is_not_run,
+            au_2_a_run_under_way_ends_when_its_requester_leaves,
+            ag_2_a_run_that_is_given_up_holds_up_no_other,
             a_cancel_and_a_completion_leave_one_final_state,
         }
         reviews {
@@ -93,6 +95,7 @@ cases! {
             sv_3_nothing_is_added_to_a_closed_project,
             sv_3_the_erasure_record_is_proved_by_the_log,
             sv_3_an_erasure_that_was_cut_off_is_finished_later,
+            sv_3_an_erasure_that_cannot_be_finished_holds_up_no_other,
             ag_6_a_project_is_closed_after_its_period,
         }
         reidentifications {
@@ -117,6 +120,9 @@ cases! {
         }
     }
     postgres {
+        closing {
+            sv_3_an_erasure_waits_for_whoever_still_sees_the_keys,
+        }
         connection {
             a_lost_connection_is_taken_up_again,
             a_commit_whose_answer_was_lost_is_found_again,

@@ -14,7 +14,7 @@ use super::{
     conflict,
     log::holding,
     site::{Site, signer},
-    study::Study,
+    study::{Study, project, record, terms},
 };
 
 async fn close(site: &Site, study: &Study) -> Result<Project, StoreError> {
@@ -70,10 +70,14 @@ pub(crate) async fn sv_3_after_close_out_no_key_is_left_in_any_file(site: &mut S
         }
     }
     let objects = site.folder.path().join("objects");
-    assert!(holding(&objects, b"SKSE").len() >= 6, "sealed objects were there");
+    let sealed = holding(&objects, b"SKSE");
+    assert!(sealed.len() >= 6, "sealed objects were there");
+    // What a crash between an output and its row left behind goes too.
+    let output = sealed.iter().find(|path| path.contains("/outputs/")).unwrap();
+    std::fs::copy(output, std::path::Path::new(output).with_file_name("orphan")).unwrap();
 
     close(site, &study).await.unwrap();
-    site.store().finish_erasures().await.unwrap();
+    site.store().finish_erasures(site.now()).await.unwrap();
     assert_eq!(keys(site).await, []);
     assert_eq!(holding(&objects, b"SKSE"), Vec::<String>::new());
     if site.socket.is_some() {
@@ -140,7 +144,7 @@ pub(crate) async fn sv_3_the_erasure_record_is_proved_by_the_log(site: &mut Site
     verify_inclusion(&proof.entry, proof.entry_index, &head, &proof.inclusion).unwrap();
     let sha256 = hex::encode(Sha256::digest(&proof.erasure_json));
     assert!(String::from_utf8(proof.entry).unwrap().contains(&sha256));
-    site.store().finish_erasures().await.unwrap();
+    site.store().finish_erasures(site.now()).await.unwrap();
     let permit = site.permit::<ReadErasure>(&study.steward, resource()).await;
     assert!(site.store().erasure(permit).await.unwrap().into_inner().removed);
 }
@@ -155,18 +159,77 @@ pub(crate) async fn sv_3_an_erasure_that_was_cut_off_is_finished_later(site: &mu
     // One of them was removed before the cut.
     let any = holding(&objects, b"SKSE").remove(0);
     std::fs::remove_file(any).unwrap();
-    site.store().finish_erasures().await.unwrap();
+    site.store().finish_erasures(site.now()).await.unwrap();
     assert_eq!(holding(&objects, b"SKSE"), Vec::<String>::new());
+}
+
+pub(crate) async fn sv_3_an_erasure_that_cannot_be_finished_holds_up_no_other(site: &mut Site) {
+    let study = busy(site).await;
+    let other = project(site, &[&study.researcher]);
+    record(site, &study.steward, &other).await;
+    close(site, &study).await.unwrap();
+    let resource = ProjectResource { terms: terms(&other) };
+    let permit = site.permit::<CloseProject>(&study.steward, resource).await;
+    site.store().close_project(permit, "over".to_owned()).await.unwrap();
+    let mark = site.mark().await;
+
+    let stuck = holding(&site.folder.path().join("objects"), b"SKSE").remove(0);
+    std::fs::remove_file(&stuck).unwrap();
+    std::fs::create_dir_all(std::path::Path::new(&stuck).join("in the way")).unwrap();
+    assert!(site.store().finish_erasures(site.now()).await.is_err());
+    let removed = |events: Vec<sekisho_audit::Event>| -> Vec<_> {
+        let kinds = events.into_iter().map(|event| event.kind);
+        kinds
+            .map(|kind| match kind {
+                EventKind::ErasureFinished { project_id } => project_id,
+                other => panic!("{other:?}"),
+            })
+            .collect()
+    };
+    assert_eq!(removed(site.since(mark).await), [other.project_id]);
+
+    std::fs::remove_dir_all(&stuck).unwrap();
+    for _ in 0..2 {
+        site.store().finish_erasures(site.now()).await.unwrap();
+    }
+    let both = [other.project_id, study.project.project_id];
+    assert_eq!(removed(site.since(mark).await), both, "each once");
+}
+
+/// PostgreSQL alone keeps old rows for whoever may still see them.
+pub(crate) async fn sv_3_an_erasure_waits_for_whoever_still_sees_the_keys(site: &mut Site) {
+    let study = busy(site).await;
+    let mut reader = site.raw().await;
+    for begin in ["BEGIN ISOLATION LEVEL REPEATABLE READ", "SELECT count(*) FROM wrapped_key"] {
+        sqlx::query(begin).execute(&mut reader).await.unwrap();
+    }
+    close(site, &study).await.unwrap();
+    let resource = || ProjectResource { terms: study.terms() };
+    let early = site.store().finish_erasures(site.now()).await;
+    assert_eq!(conflict(early), "SNAPSHOT_HELD");
+    let permit = site.permit::<ReadErasure>(&study.steward, resource()).await;
+    assert!(!site.store().erasure(permit).await.unwrap().into_inner().removed);
+
+    sqlx::query("ROLLBACK").execute(&mut reader).await.unwrap();
+    site.store().finish_erasures(site.now()).await.unwrap();
+    let permit = site.permit::<ReadErasure>(&study.steward, resource()).await;
+    assert!(site.store().erasure(permit).await.unwrap().into_inner().removed);
 }
 
 pub(crate) async fn ag_6_a_project_is_closed_after_its_period(site: &mut Site) {
     let study = busy(site).await;
     let end = study.project.agreement.period_end;
     let store = site.store();
-    let closed = |now| store.close_ended_projects(now, 60);
-    assert_eq!(closed(end).await.unwrap(), []);
-    assert_eq!(closed(end.plus_seconds(60)).await.unwrap(), [study.project.project_id]);
-    assert_eq!(closed(end.plus_seconds(61)).await.unwrap(), [], "once");
+    let closed = |now| {
+        let store = store.clone();
+        async move {
+            let ended = store.close_ended_projects(now, 60).await.unwrap().into_iter();
+            ended.map(|(project_id, done)| done.map(|()| project_id).unwrap()).collect::<Vec<_>>()
+        }
+    };
+    assert_eq!(closed(end).await, []);
+    assert_eq!(closed(end.plus_seconds(60)).await, [study.project.project_id]);
+    assert_eq!(closed(end.plus_seconds(61)).await, [], "once");
     let events = site.events().await;
     let last = events.last().unwrap();
     assert_eq!((last.actor, last.request_id), (sekisho_audit::Actor::System {}, None));

@@ -244,6 +244,48 @@ pub(crate) async fn au_2_what_waited_beyond_a_removal_is_not_run(site: &mut Site
     assert_given_up(site, &study, run_id).await;
 }
 
+pub(crate) async fn au_2_a_run_under_way_ends_when_its_requester_leaves(site: &mut Site) {
+    let study = Study::begin(site).await;
+    let mut leased = Vec::new();
+    for _ in 0..2 {
+        study.start(site).await;
+        leased.push(study.lease(site).await.unwrap());
+    }
+    let permit = site.permit(&study.steward, sekisho_access::resource::Site).await;
+    let researcher = study.researcher.person.person_id;
+    site.store().remove_person(permit, researcher, "left".to_owned()).await.unwrap();
+    let mark = site.mark().await;
+
+    let permit = study.hold_permit(site, &leased[0].run).await;
+    let (lease_id, until) = (leased[0].lease.lease_id, permit.at().plus_seconds(60));
+    let held = site.store().hold_run(permit, lease_id, RunState::Running, 3, until).await.unwrap();
+    assert_eq!((held.state, held.lease), (RunState::Cancelled, None));
+    assert_eq!(conflict(study.complete(site, &leased[1], b"late").await), "LEASE_LOST");
+    let run = site.store().run(leased[1].run.run_id).await.unwrap().for_decision().clone();
+    assert_eq!((run.state, run.output_count), (RunState::Cancelled, 0));
+    let outputs = site.folder.path().join("objects/outputs").join(run.run_id.to_string());
+    assert_eq!(std::fs::read_dir(outputs).unwrap().count(), 0, "what came late is removed");
+    let events = site.since(mark).await;
+    assert_eq!(events.len(), 2);
+    for event in events {
+        assert!(matches!(event.kind, EventKind::RunCancelled { .. }), "{:?}", event.kind);
+        assert_eq!(event.actor, Actor::System {});
+    }
+}
+
+pub(crate) async fn ag_2_a_run_that_is_given_up_holds_up_no_other(site: &mut Site) {
+    let study = Study::begin(site).await;
+    // Asked for by somebody the agreement does not name, as after an amendment.
+    let unnamed = site.join(&study.steward, OrganisationId::new(site.now()), &[]).await;
+    let order = study.order(site, &unnamed);
+    let first = order.run.run_id;
+    study.place(site, &study.researcher, order).await.unwrap();
+    let second = study.start(site).await;
+    assert_eq!(study.lease(site).await.unwrap().run.run_id, second.run_id);
+    let run = site.store().run(first).await.unwrap().for_decision().clone();
+    assert_eq!((run.state, run.attempts), (RunState::Failed, 0));
+}
+
 async fn assert_given_up(site: &Site, study: &Study, run_id: RunId) {
     let mark = site.mark().await;
     assert!(study.lease(site).await.is_none());
