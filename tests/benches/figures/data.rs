@@ -29,6 +29,7 @@ const STEP: u64 = 1_000;
 pub(crate) fn measure(extent: Extent) -> anyhow::Result<Vec<Figure>> {
     let mut figures = ingest(extent)?;
     figures.extend(at_rest(extent)?);
+    figures.push(wide(extent)?);
     figures.extend(vaults()?);
     Ok(figures)
 }
@@ -136,7 +137,7 @@ fn at_rest(extent: Extent) -> anyhow::Result<Vec<Figure>> {
     let millis = |seconds: f64| format!("{:.0} ms", seconds * 1e3);
     let mib = |bytes: u64| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20));
     let plain_bytes = fs::metadata(&plain)?.len();
-    Ok(vec![
+    let mut figures = vec![
         Figure {
             what: "open and scan sealed, against the same file unencrypted".to_owned(),
             ours: millis(scan.ours()),
@@ -164,6 +165,60 @@ fn at_rest(extent: Extent) -> anyhow::Result<Vec<Figure>> {
             ours: millis(sealed.seconds),
             against: millis(write),
             ratio: Some(sealed.seconds / write),
+            wanted: "",
+        },
+    ];
+    figures.extend(by_pyarrow(&sealed, &plain, extent.rounds)?);
+    Ok(figures)
+}
+
+/// A view that needs few columns of a wide table: what the others cost it.
+fn wide(extent: Extent) -> anyhow::Result<Figure> {
+    let sealed = Sealed::wide(extent.cohort / 8)?;
+    let columns = scale::wide_columns();
+    let all: Vec<&str> =
+        std::iter::once("patient").chain(columns.iter().map(String::as_str)).collect();
+    let timed = |columns: &[&str]| Ok(seconds(|| sealed.scan(columns))?.0);
+    let three = ["patient", "site_0", "weight_2"];
+    let name = "scan, 3 of 20 columns";
+    let view = Turns::take(name, extent.rounds, || timed(&three), || timed(&all))?;
+    Ok(Figure {
+        what: "view of 3 of 20 columns, against all columns".to_owned(),
+        ours: format!("{:.0} ms", view.ours() * 1e3),
+        against: format!("{:.0} ms", view.other() * 1e3),
+        ratio: Some(view.ratio()),
+        wanted: "",
+    })
+}
+
+/// The same rows as pyarrow writes them with zstd and its other defaults. It
+/// has them in memory, in their order.
+fn by_pyarrow(sealed: &Sealed, plain: &Path, rounds: usize) -> anyhow::Result<Vec<Figure>> {
+    const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/benches/figures/outside.py");
+    let mut python = Command::new("sekisho-python");
+    python.arg(SCRIPT).arg(plain).arg(plain.with_extension("outside")).arg(rounds.to_string());
+    let Ok(wrote) = python.output() else {
+        note("no pyarrow on this machine (`make test` brings it): its figures are left out");
+        return Ok(vec![]);
+    };
+    ensure!(wrote.status.success(), "{}", String::from_utf8_lossy(&wrote.stderr));
+    let wrote: serde_json::Value = serde_json::from_slice(&wrote.stdout)?;
+    let took = wrote.get("seconds").and_then(serde_json::Value::as_f64).context("seconds")?;
+    let bytes = wrote.get("bytes").and_then(serde_json::Value::as_u64).context("bytes")?;
+    let mib = |bytes: u64| format!("{:.1} MiB", bytes as f64 / f64::from(1 << 20));
+    Ok(vec![
+        Figure {
+            what: format!("size of {} rows sealed, against zstd by pyarrow", sealed.rows),
+            ours: mib(sealed.bytes),
+            against: mib(bytes),
+            ratio: Some(sealed.bytes as f64 / bytes as f64),
+            wanted: "",
+        },
+        Figure {
+            what: "sorting, sealing and flushing them, against writing by pyarrow".to_owned(),
+            ours: format!("{:.0} ms", sealed.seconds * 1e3),
+            against: format!("{:.0} ms", took * 1e3),
+            ratio: Some(sealed.seconds / took),
             wanted: "",
         },
     ])

@@ -36,6 +36,11 @@ pub(crate) const COLUMNS: [&str; 4] = ["site", "weight", "day", "days"];
 /// Sites, from common to rare.
 pub(crate) const SITES: u64 = 64;
 
+/// Columns of a wide visit besides the patient's.
+const WIDE: usize = 19;
+/// Numbers between the patients whose values two copies of a column take.
+const APART: u64 = 1 << 40;
+
 /// How many rows a patient has.
 #[derive(Clone, Copy)]
 pub(crate) enum Rows {
@@ -78,13 +83,43 @@ pub(crate) fn visits(
             columns.push(patient, row, &cumulated);
         }
     }
-    let arrays: Vec<ArrayRef> = vec![
-        Arc::new(UInt64Array::from(columns.tokens)),
-        Arc::new(StringArray::from_iter_values(columns.sites.iter().map(|s| format!("s{s:03}")))),
-        Arc::new(Float64Array::from(columns.weights)),
-        Arc::new(Date32Array::from(columns.days)),
-        Arc::new(Int64Array::from(columns.lengths)),
-    ];
+    Ok(RecordBatch::try_new(schema, columns.arrays())?)
+}
+
+/// Columns of a wide visit besides the patient's: what a visit has, again and again.
+pub(crate) fn wide_columns() -> Vec<String> {
+    let copies = (0..).flat_map(|copy| COLUMNS.map(|name| format!("{name}_{copy}")));
+    copies.take(WIDE).collect()
+}
+
+/// The profile of the table of wide visits.
+pub(crate) fn wide_profile() -> String {
+    let is_column = |line: &str| line.starts_with("  { name");
+    let (head, rest): (Vec<_>, Vec<_>) = PROFILE.lines().partition(|line| !is_column(line));
+    let [patient, own @ ..] = rest.as_slice() else { return String::new() };
+    let names = wide_columns();
+    let columns = names.iter().zip(own.iter().cycle()).map(|(name, line)| {
+        let quoted = line.find(',').unwrap_or_default();
+        format!("  {{ name = \"{name}\"{}", line.get(quoted..).unwrap_or_default())
+    });
+    let columns: Vec<_> = std::iter::once((*patient).to_owned()).chain(columns).collect();
+    head.join("\n").replace("columns = [", &format!("columns = [\n{}", columns.join("\n")))
+}
+
+/// Rows of patients with all columns of a wide visit, 24 rows each.
+pub(crate) fn wide_visits(schema: SchemaRef, patients: Range<u64>) -> anyhow::Result<RecordBatch> {
+    let cumulated = cumulated();
+    let copies = WIDE.div_ceil(COLUMNS.len()) as u64;
+    let mut arrays: Vec<ArrayRef> = Vec::new();
+    for copy in 0..copies {
+        let mut columns = Columns::default();
+        for patient in patients.clone() {
+            (0..24).for_each(|row| columns.push(patient + copy * APART, row, &cumulated));
+        }
+        let columns = columns.arrays();
+        arrays.extend(columns.into_iter().skip(usize::from(copy > 0)));
+    }
+    arrays.truncate(1 + WIDE);
     Ok(RecordBatch::try_new(schema, arrays)?)
 }
 
@@ -98,6 +133,17 @@ struct Columns {
 }
 
 impl Columns {
+    fn arrays(self) -> Vec<ArrayRef> {
+        let sites = self.sites.iter().map(|site| format!("s{site:03}"));
+        vec![
+            Arc::new(UInt64Array::from(self.tokens)),
+            Arc::new(StringArray::from_iter_values(sites)),
+            Arc::new(Float64Array::from(self.weights)),
+            Arc::new(Date32Array::from(self.days)),
+            Arc::new(Int64Array::from(self.lengths)),
+        ]
+    }
+
     fn push(&mut self, patient: u64, row: u64, cumulated: &[u64]) {
         let drawn = |what| draw(patient, what, row);
         let total = cumulated.last().copied().unwrap_or(1);

@@ -2,9 +2,12 @@
 //! plain Parquet.
 
 use std::fs::File;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
 use parquet::arrow::ArrowWriter;
 use parquet::file::properties::WriterProperties;
 use sekisho_dataset::{
@@ -40,13 +43,31 @@ pub(crate) struct Sealed {
 impl Sealed {
     /// Seals the visits of so many patients.
     pub(crate) fn make(patients: u64, rows: Rows) -> anyhow::Result<Self> {
+        Self::of(scale::PROFILE, &COLUMNS, patients, |schema, part| {
+            scale::visits(schema, part, rows)
+        })
+    }
+
+    /// Seals the wide visits of so many patients.
+    pub(crate) fn wide(patients: u64) -> anyhow::Result<Self> {
+        let columns = scale::wide_columns();
+        let columns: Vec<&str> = columns.iter().map(String::as_str).collect();
+        Self::of(&scale::wide_profile(), &columns, patients, scale::wide_visits)
+    }
+
+    fn of(
+        profile: &str,
+        columns: &[&str],
+        patients: u64,
+        visits: impl Fn(SchemaRef, Range<u64>) -> anyhow::Result<RecordBatch>,
+    ) -> anyhow::Result<Self> {
         let dir = tempfile::Builder::new().prefix("sekisho-figures-").tempdir()?;
-        let profile = Profile::parse(scale::PROFILE)?;
+        let profile = Profile::parse(profile)?;
         let schema = source_schema(profile.table(TABLE).context("the table")?);
         let mut writer = SealedWriter::create(dir.path(), &profile, &SealOptions::default())?;
         for start in (0..patients).step_by(STEP as usize) {
             let part = start..patients.min(start + STEP);
-            writer.push(TABLE, &scale::visits(schema.clone(), part, rows)?)?;
+            writer.push(TABLE, &visits(schema.clone(), part)?)?;
         }
         let (vault, identity) = (MemoryVault::new()?, SigningIdentity::generate()?);
         let provenance = Provenance {
@@ -58,7 +79,7 @@ impl Sealed {
         let (seconds, sealed) =
             seconds(|| Ok(writer.finish(provenance, &vault, &identity, &mut |_, _| {})?))?;
         let version = SealedVersion::open(&sealed.folder, &identity.verifying())?;
-        let keys = version.unwrap_granted(&vault, &Grant::of(&[(TABLE, &COLUMNS)]))?;
+        let keys = version.unwrap_granted(&vault, &Grant::of(&[(TABLE, columns)]))?;
         let table = version.manifest().table(TABLE).context("the table")?;
         Ok(Self {
             rows: table.rows,
