@@ -165,12 +165,19 @@ impl Store {
                 Box::pin(async move {
                     let mut events = Vec::with_capacity(erasures.len());
                     for erasure in erasures {
-                        let kind = EventKind::ErasureFinished { project_id: erasure.project_id };
-                        events.push(Event { at, request_id: None, actor: Actor::System {}, kind });
-                        sqlx::query("UPDATE erasure SET pending = 0 WHERE project_id = $1")
-                            .bind(erasure.project_id.to_string())
-                            .execute(&mut *tx)
-                            .await?;
+                        let project_id = erasure.project_id;
+                        let done = sqlx::query(
+                            "UPDATE erasure SET pending = 0 WHERE project_id = $1 AND pending = 1",
+                        )
+                        .bind(project_id.to_string())
+                        .execute(&mut *tx)
+                        .await?;
+                        // Somebody else may have finished it meanwhile, and said so.
+                        if done.rows_affected() == 1 {
+                            let kind = EventKind::ErasureFinished { project_id };
+                            let actor = Actor::System {};
+                            events.push(Event { at, request_id: None, actor, kind });
+                        }
                     }
                     Ok(((), events))
                 })

@@ -206,16 +206,18 @@ impl Store {
                 })
             })
             .await;
-        match done.map(|done| done.value) {
-            Ok(run) if run.state == RunState::Succeeded => Ok(run),
-            refused => {
-                // What stays behind here goes with the run's folder when the project closes.
-                for name in objects {
-                    let _ = self.objects.remove(&name).await;
-                }
-                refused.and_then(|_| Err(lease_lost()))
-            }
+        let refused = match done.map(|done| done.value) {
+            Ok(run) if run.state == RunState::Succeeded => return Ok(run),
+            Ok(_) => lease_lost(),
+            Err(refused @ StoreError::Conflict { code: "LEASE_LOST", .. }) => refused,
+            // It may have been done and only the answer lost.
+            Err(error) => return Err(error),
+        };
+        // What stays behind here goes with the run's folder when the project closes.
+        for name in objects {
+            let _ = self.objects.remove(&name).await;
         }
+        Err(refused)
     }
 
     /// Ends a leased run that failed.
