@@ -6,7 +6,7 @@ use sekisho_domain::{
     AgreementId, AlertId, BiometricLevel, FailureClass, GrantedTable, JoinedDataset, LeaseId,
     ModuleId, OrganisationId, OutputId, PersonId, ProjectId, ReidentificationId,
     ReidentificationState, ReleaseId, RequestId, ReviewRequestId, ReviewState, RunId, RunState,
-    SessionId, Timestamp, Verdict, WorkerId,
+    SessionId, Timestamp, Verdict, WorkerId, dataset::InformationKind,
 };
 use serde::{Deserialize, Serialize};
 
@@ -295,6 +295,15 @@ kinds! {
         version: String,
         /// SHA-256 of the signed manifest, hexadecimal.
         manifest_sha256: String,
+        /// What it holds, as linkage is decided by (LK-1); older entries do not say.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        holds: Option<InformationKind>,
+        /// Database it is of.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        database: String,
+        /// Space of its persons' tokens (LK-2).
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        id_space: String,
     }
     /// The gateway's vault has a new root key, and the projects' keys are wrapped under it.
     VaultKeyRotated = "vault_key_rotated" in Operation {

@@ -26,6 +26,9 @@ impl Store {
                 dataset_id: dataset.dataset_id.clone(),
                 version: dataset.version.clone(),
                 manifest_sha256: dataset.manifest_sha256.clone(),
+                holds: Some(dataset.holds),
+                database: dataset.database.clone(),
+                id_space: dataset.id_space.clone(),
             },
         );
         let row = dataset.clone();
