@@ -13,7 +13,7 @@ use sekisho_access::{
 };
 use sekisho_domain::{
     FailureClass, LeaseId, OrganisationKind, Page, PageRequest, Reidentification,
-    ReidentificationId, ReidentificationState, ReleaseId, Run,
+    ReidentificationId, ReidentificationState, ReleaseId, Run, Timestamp,
     dataset::DatasetVersion,
     reidentification::{
         CONFIRM_WITHIN, CaseNumber, ConfirmedOrder, InquiryPurpose, InquiryRecipient,
@@ -21,6 +21,7 @@ use sekisho_domain::{
     },
 };
 use sekisho_proto::v1;
+use sekisho_store::StoreError;
 use sha2::{Digest, Sha256};
 
 use crate::{App, AppError, outputs::decode, session_of, step_up::StepUpAnswer};
@@ -103,6 +104,7 @@ impl App {
             signed: None,
             lease: None,
             attempts: 0,
+            tokens_sha256: None,
         };
         Ok(self.store.order_reidentification(permit, ordered).await?)
     }
@@ -172,6 +174,23 @@ impl App {
         let resource = resource(found.for_decision());
         let permit = self.authorizer.authorize::<FetchReidentification>(caller, resource).await?;
         Ok(self.store.fetch_reidentification(permit).await?)
+    }
+
+    /// Extends the lease of a trace; false when it is no longer this worker's.
+    pub(crate) async fn keep_trace(
+        &self,
+        caller: &Caller,
+        lease_id: LeaseId,
+        until: Timestamp,
+    ) -> Result<bool, AppError> {
+        let Some(found) = self.store.trace_under(lease_id).await? else { return Ok(false) };
+        let resource = resource(found.for_decision());
+        let permit = self.authorizer.authorize::<HoldTrace>(caller, resource).await?;
+        match self.store.hold_trace(permit, lease_id, until).await {
+            Ok(()) => Ok(true),
+            Err(StoreError::Conflict { .. }) => Ok(false),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Takes over what a worker sealed for the identified zone.

@@ -192,6 +192,9 @@ pub struct Reidentification {
     pub lease: Option<Lease>,
     /// Times it was handed out.
     pub attempts: u32,
+    /// SHA-256 of the sealed tokens, hexadecimal; names the object that holds them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens_sha256: Option<String>,
 }
 
 #[cfg(test)]

@@ -7,8 +7,8 @@ use http::{Request, Uri};
 const SERVICE: &str = "/sekisho.v1.ReidentificationService/";
 /// A path that no service has.
 const NOWHERE: &str = "/sekisho.v1.NoService/NoMethod";
-/// The file of the contract that describes the service.
-const FILE: &str = "sekisho/v1/reidentification.proto";
+/// The files of the contract that tell of it: its own, and the one of workers, who trace.
+const FILES: [&str; 2] = ["sekisho/v1/reidentification.proto", "sekisho/v1/worker.proto"];
 
 /// Whether `method` is one that not everybody may know of.
 pub(crate) fn is_hidden(method: &str) -> bool {
@@ -22,7 +22,7 @@ pub(crate) fn send_nowhere<B>(request: &mut Request<B>) {
 
 /// The contract as reflection may tell it to anybody.
 pub(crate) fn told(mut set: prost_types::FileDescriptorSet) -> prost_types::FileDescriptorSet {
-    set.file.retain(|file| file.name() != FILE);
+    set.file.retain(|file| !FILES.contains(&file.name()));
     set
 }
 
@@ -42,6 +42,10 @@ mod tests {
         let set = set.unwrap();
         assert!(names(&set).iter().any(|name| is_hidden(name)));
         let told = told(set);
+        let words = format!("{told:?}").to_lowercase();
+        for word in ["reidentif", "trace"] {
+            assert!(!words.contains(word), "{word}");
+        }
         assert!(!names(&told).iter().any(|name| is_hidden(name)));
         assert!(names(&told).len() > 5);
     }

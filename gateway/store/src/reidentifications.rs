@@ -4,29 +4,28 @@
 use sekisho_access::{
     Guarded, Permit, Visible,
     action::{
-        ConfirmReidentification, FetchReidentification, HoldTrace, LeaseTrace,
-        ListReidentifications, OrderReidentification,
+        ConfirmReidentification, FetchReidentification, ListReidentifications,
+        OrderReidentification,
     },
 };
-use sekisho_audit::{Actor, Event, EventKind};
+use sekisho_audit::EventKind;
 use sekisho_domain::{
-    FailureClass, LeaseId, Page, PageRequest, ProjectId, Reidentification, ReidentificationId,
-    ReidentificationState, Release, Timestamp, WorkerId,
+    Page, PageRequest, ProjectId, Reidentification, ReidentificationId, ReidentificationState,
+    Release, Timestamp,
     lifecycle::Lifecycle,
     reidentification::{ReidentificationEvent, SignedOrder},
-    run::{Lease, MAX_ATTEMPTS},
 };
-use sha2::{Digest, Sha256};
 use sqlx::AnyConnection;
 use zeroize::Zeroizing;
 
+mod trace;
+
 use crate::{
-    Store, StoreError, body, closing::check_open, leases::Leased, log::record,
-    outputs::OutputRecord, projects::page, releases::outputs_of, runs::load_run,
+    Store, StoreError, body, closing::check_open, log::record, outputs::OutputRecord,
+    projects::page, releases::outputs_of,
 };
 
 const ORDER: &str = "SELECT body FROM reidentification WHERE id = $1";
-const IN_STATE: &str = "SELECT body FROM reidentification WHERE state = $1 ORDER BY id";
 
 impl Store {
     /// A released output with its content, to see whether its cell can be traced.
@@ -155,123 +154,11 @@ impl Store {
         Ok(permit.reveal(Guarded::new(page(body::decode_all(&rows)?, request, key))))
     }
 
-    /// Whether a confirmed order waits for a worker.
-    ///
-    /// # Errors
-    /// [`StoreError::Database`].
-    pub async fn trace_waits(&self) -> Result<bool, StoreError> {
-        let rows = sqlx::query(IN_STATE)
-            .bind(ReidentificationState::Confirmed.name())
-            .fetch_all(&self.pool)
-            .await?;
-        let waiting = body::decode_all::<Reidentification>(&rows)?;
-        Ok(waiting.iter().any(|found| found.lease.is_none()))
-    }
-
-    /// Leases the oldest confirmed order, if any, until `expires_at`.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn lease_trace(
-        &self,
-        permit: Permit<LeaseTrace>,
-        worker_id: WorkerId,
-        expires_at: Timestamp,
-    ) -> Result<Option<(Reidentification, Leased)>, StoreError> {
-        let lease = Lease { lease_id: LeaseId::new(permit.at()), worker_id, expires_at };
-        let (at, actor, request_id) = (permit.at(), *permit.actor(), permit.request_id());
-        let taken = lease.clone();
-        let done = self
-            .writer
-            .effect(&permit, move |tx| {
-                Box::pin(async move {
-                    let Some(mut found) = in_state(tx, ReidentificationState::Confirmed)
-                        .await?
-                        .into_iter()
-                        .find(|found| found.lease.is_none())
-                    else {
-                        return Ok((None, vec![]));
-                    };
-                    found.attempts += 1;
-                    found.lease = Some(taken);
-                    update(tx, &found).await?;
-                    let run = load_run(tx, found.order.run_id).await?;
-                    let reidentification_id = found.order.reidentification_id;
-                    let kind = EventKind::TraceLeased { reidentification_id, worker_id };
-                    let event = Event { at, request_id: Some(request_id), actor, kind };
-                    Ok((Some((found, run)), vec![event]))
-                })
-            })
-            .await?;
-        match done.value {
-            Some((found, run)) => Ok(Some((found, self.equip(run, lease).await?))),
-            None => Ok(None),
-        }
-    }
-
-    /// Takes over the tokens that a worker sealed for the identified zone.
-    ///
-    /// # Errors
-    /// [`StoreError::Conflict`] `LEASE_LOST` when the lease is not the present one.
-    pub async fn complete_trace(
-        &self,
-        permit: Permit<HoldTrace>,
-        lease_id: LeaseId,
-        sealed_tokens: Vec<u8>,
-    ) -> Result<(), StoreError> {
-        let id = permit.resource().reidentification_id;
-        let sha256 = hex::encode(Sha256::digest(&sealed_tokens));
-        self.objects.put(&tokens_name(id), sealed_tokens).await?;
-        let kind = EventKind::ReidentificationSealed { reidentification_id: id, sha256 };
-        let event = record(&permit, kind);
-        self.writer
-            .effect(&permit, move |tx| {
-                Box::pin(async move {
-                    let mut found = held(tx, id, lease_id).await?;
-                    found.state = found.state.apply(ReidentificationEvent::Seal)?;
-                    found.lease = None;
-                    update(tx, &found).await?;
-                    Ok(((), vec![event]))
-                })
-            })
-            .await?;
-        Ok(())
-    }
-
-    /// Ends a trace that failed: what the environment spoiled is tried again.
-    ///
-    /// # Errors
-    /// [`StoreError::Conflict`] `LEASE_LOST` when the lease is not the present one.
-    pub async fn fail_trace(
-        &self,
-        permit: Permit<HoldTrace>,
-        lease_id: LeaseId,
-        class: FailureClass,
-    ) -> Result<(), StoreError> {
-        let id = permit.resource().reidentification_id;
-        let event = record(&permit, ended(id, ReidentificationState::Refused));
-        self.writer
-            .effect(&permit, move |tx| {
-                Box::pin(async move {
-                    let mut found = held(tx, id, lease_id).await?;
-                    found.lease = None;
-                    let mut events = vec![];
-                    if class != FailureClass::Environment || found.attempts >= MAX_ATTEMPTS {
-                        found.state = found.state.apply(ReidentificationEvent::Refuse)?;
-                        events.push(event);
-                    }
-                    update(tx, &found).await?;
-                    Ok(((), events))
-                })
-            })
-            .await?;
-        Ok(())
-    }
-
     /// The signed order and the sealed tokens, after recording that they are fetched.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] `WRONG_STATE` while there are none.
+    /// [`StoreError::Conflict`] `WRONG_STATE` while there are none, `PROJECT_CLOSED` when they
+    /// are being erased.
     pub async fn fetch_reidentification(
         &self,
         permit: Permit<FetchReidentification>,
@@ -283,40 +170,25 @@ impl Store {
             .effect(&permit, move |tx| {
                 Box::pin(async move {
                     let mut found = load(tx, id).await?;
+                    check_open(tx, found.order.project_id).await?;
                     if found.state != ReidentificationState::Fetched {
                         found.state = found.state.apply(ReidentificationEvent::Fetch)?;
                         update(tx, &found).await?;
                     }
                     let signed = found.signed.ok_or(StoreError::NotFound("signed order"))?;
-                    Ok((signed, vec![event]))
+                    let sha256 = found.tokens_sha256.ok_or(StoreError::NotFound("tokens"))?;
+                    Ok(((signed, sha256), vec![event]))
                 })
             })
             .await?;
-        let tokens = self.objects.read(&tokens_name(id)).await?;
-        Ok(permit.reveal(Guarded::new((done.value, tokens))))
-    }
-
-    /// Ends orders that nobody confirmed in time and hands traces out again whose lease ran
-    /// out. The gateway does this by itself, as the log says.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn tend_reidentifications(&self, now: Timestamp) -> Result<(), StoreError> {
-        let any = sqlx::query("SELECT id FROM reidentification WHERE state IN ($1, $2) LIMIT 1")
-            .bind(ReidentificationState::Ordered.name())
-            .bind(ReidentificationState::Confirmed.name())
-            .fetch_optional(&self.pool)
-            .await?;
-        if any.is_none() {
-            return Ok(());
-        }
-        self.writer.commit(move |tx| Box::pin(tend(tx, now))).await?;
-        Ok(())
+        let (signed, sha256) = done.value;
+        let tokens = self.objects.read(&tokens_name(id, &sha256)).await?;
+        Ok(permit.reveal(Guarded::new((signed, tokens))))
     }
 }
 
-/// Refuses the orders that a closed project can no longer answer; gives the names of all its
-/// sealed tokens, to be erased.
+/// Refuses the orders that a closed project can no longer answer; gives the folders of all
+/// its sealed tokens, to be erased: also of tokens that came and were never taken over.
 pub(crate) async fn end_with_project(
     tx: &mut AnyConnection,
     project_id: ProjectId,
@@ -331,35 +203,10 @@ pub(crate) async fn end_with_project(
             (found.state, found.lease) = (refused, None);
             update(tx, &found).await?;
             kinds.push(ended(id, refused));
-        } else {
-            objects.push(tokens_name(id));
         }
+        objects.push(tokens_folder(id));
     }
     Ok(objects)
-}
-
-async fn tend(tx: &mut AnyConnection, now: Timestamp) -> crate::writer::Outcome<()> {
-    let mut kinds = vec![];
-    for mut found in in_state(tx, ReidentificationState::Ordered).await? {
-        if found.expires_at <= now {
-            found.state = found.state.apply(ReidentificationEvent::Expire)?;
-            update(tx, &found).await?;
-            kinds.push(ended(found.order.reidentification_id, found.state));
-        }
-    }
-    for mut found in in_state(tx, ReidentificationState::Confirmed).await? {
-        if found.lease.as_ref().is_some_and(|lease| lease.expires_at <= now) {
-            found.lease = None;
-            if found.attempts >= MAX_ATTEMPTS {
-                found.state = found.state.apply(ReidentificationEvent::Refuse)?;
-                kinds.push(ended(found.order.reidentification_id, found.state));
-            }
-            update(tx, &found).await?;
-        }
-    }
-    let actor = Actor::System {};
-    let events = kinds.into_iter().map(|kind| Event { at: now, request_id: None, actor, kind });
-    Ok(((), events.collect()))
 }
 
 fn ended(reidentification_id: ReidentificationId, outcome: ReidentificationState) -> EventKind {
@@ -386,8 +233,12 @@ fn check_confirmation(
     Ok(())
 }
 
-fn tokens_name(id: ReidentificationId) -> String {
+fn tokens_folder(id: ReidentificationId) -> String {
     format!("reidentifications/{id}")
+}
+
+fn tokens_name(id: ReidentificationId, sha256: &str) -> String {
+    format!("{}/{sha256}", tokens_folder(id))
 }
 
 async fn load(
@@ -395,27 +246,6 @@ async fn load(
     id: ReidentificationId,
 ) -> Result<Reidentification, StoreError> {
     body::one(connection, "reidentification", ORDER, &id.to_string()).await
-}
-
-async fn in_state(
-    connection: &mut AnyConnection,
-    state: ReidentificationState,
-) -> Result<Vec<Reidentification>, StoreError> {
-    body::decode_all(&sqlx::query(IN_STATE).bind(state.name()).fetch_all(connection).await?)
-}
-
-/// The order, if `lease_id` is its present lease.
-async fn held(
-    connection: &mut AnyConnection,
-    id: ReidentificationId,
-    lease_id: LeaseId,
-) -> Result<Reidentification, StoreError> {
-    let found = load(connection, id).await?;
-    if found.lease.as_ref().is_some_and(|lease| lease.lease_id == lease_id) {
-        Ok(found)
-    } else {
-        Err(StoreError::conflict("LEASE_LOST", "the trace is no longer this worker's"))
-    }
 }
 
 async fn update(

@@ -49,6 +49,13 @@ impl Gate {
         }
     }
 
+    /// Keeps whoever asked for deletion out, of the ids of one space.
+    pub(crate) fn join_deletions(&mut self, deletions: &Deletions, id_space: &str) {
+        for request in deletions.requests().iter().filter(|it| it.id_space == id_space) {
+            self.deletions.entry(request.token).or_default().push(request.reference.clone());
+        }
+    }
+
     /// The same for a row about to be processed, and remembered.
     pub(crate) fn admit(&mut self, token: u64) -> Verdict {
         let verdict = self.judge(token);

@@ -13,7 +13,7 @@ use sekisho_vault::{
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use crate::intake::{Gate, Verdict};
+use crate::intake::Verdict;
 use crate::run::check_tables;
 use crate::source::Format;
 use crate::table::TableIntake;
@@ -42,6 +42,8 @@ struct Order {
     purpose: String,
     ordered_by: String,
     confirmed_by: String,
+    /// Patients of the cell, as released.
+    patients: u64,
 }
 
 /// A verified order with its tokens opened.
@@ -96,7 +98,11 @@ impl Inquiry {
         if !rest.is_empty() {
             return Err(VaultError::CannotOpen.into());
         }
-        Ok(Self { order, tokens: tokens.iter().map(|token| u64::from_be_bytes(*token)).collect() })
+        let tokens: HashSet<u64> = tokens.iter().map(|token| u64::from_be_bytes(*token)).collect();
+        if tokens.len() as u64 != order.patients {
+            return Err(IngestError::Order("its tokens are not as many as the cell's patients"));
+        }
+        Ok(Self { order, tokens })
     }
 
     /// Looks the persons up in a source, as an ingest would read it: whoever opted out or
@@ -113,7 +119,7 @@ impl Inquiry {
         check_tables(profile, files)?;
         let mut tokens = zone.tokens(&profile.id_space);
         let (mut gate, _) = intake.lists.gate(profile, today, &mut tokens)?;
-        join_deletions(zone, profile, &mut gate)?;
+        gate.join_deletions(&zone.deletions()?, &profile.id_space);
         tokens.look_for(self.tokens.clone());
         for (name, file) in files {
             let Some(table) = profile.table(name) else { continue };
@@ -183,19 +189,6 @@ fn check(order: &Order) -> Result<(), IngestError> {
     Ok(())
 }
 
-fn join_deletions(
-    zone: &IdentifiedZone,
-    profile: &Profile,
-    gate: &mut Gate,
-) -> Result<(), IngestError> {
-    let deletions = zone.deletions()?;
-    let requests = deletions.requests().iter();
-    for request in requests.filter(|request| request.id_space == profile.id_space) {
-        gate.deletions.entry(request.token).or_default().push(request.reference.clone());
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,6 +202,7 @@ mod tests {
             purpose: text("approval"),
             ordered_by: text("person_1"),
             confirmed_by: text("person_2"),
+            patients: 12,
         };
         change(&mut order);
         check(&order)

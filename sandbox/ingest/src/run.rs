@@ -10,7 +10,7 @@ use sekisho_dataset::{
 };
 use sekisho_vault::ReceivingPublic;
 
-use crate::intake::{Gate, IntakeLists};
+use crate::intake::IntakeLists;
 use crate::source::{Encoding, Format};
 use crate::table::{TableIntake, TableRead};
 use crate::{IdentifiedZone, IngestError, PatientTokens, Totals, ehr};
@@ -77,7 +77,7 @@ impl Ingest<'_> {
         let mut tokens = self.zone.tokens(&profile.id_space);
         let today = self.now.to_zoned(jiff::tz::TimeZone::UTC).date();
         let (mut gate, lists) = intake.lists.gate(profile, today, &mut tokens)?;
-        self.join_deletions(profile, &mut gate)?;
+        gate.join_deletions(&self.zone.deletions()?, &profile.id_space);
         let name = format!("{}-{}", profile.id, writer.version());
         let mut rejects =
             (intake.max_rejected > 0.0).then(|| self.zone.rejects(&name)).transpose()?;
@@ -164,15 +164,6 @@ impl Ingest<'_> {
                 progress.at(done);
             })?;
         Ok(sealed)
-    }
-
-    fn join_deletions(&self, profile: &Profile, gate: &mut Gate) -> Result<(), IngestError> {
-        let deletions = self.zone.deletions()?;
-        let requests = deletions.requests().iter();
-        for request in requests.filter(|request| request.id_space == profile.id_space) {
-            gate.deletions.entry(request.token).or_default().push(request.reference.clone());
-        }
-        Ok(())
     }
 }
 

@@ -13,10 +13,10 @@ use crate::prepare::prepare;
 use crate::{Refusal, Site, VerifiedTicket, trace};
 
 /// How a run of this worker ended, for the drain.
-pub(crate) type Report = Result<v1::CompleteRunRequest, v1::FailRunRequest>;
+type Report = Result<v1::CompleteRunRequest, v1::FailRunRequest>;
 
-pub(crate) const FIRST_PAUSE: Duration = Duration::from_millis(200);
-pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+const FIRST_PAUSE: Duration = Duration::from_millis(200);
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// Takes one lease from ticket to report. `give_up` ends the runner and gives the run back.
 pub(crate) async fn attend(
@@ -31,13 +31,6 @@ pub(crate) async fn attend(
     let ids = v1::RunTicket::decode(signed.ticket.as_slice()).unwrap_or_default();
     tracing::Span::current().record("run_id", ids.run_id.as_str());
     let hold = Arc::new(Hold::new(&ids, lease.lease_expires_at));
-    if let Some(trace) = &ids.trace {
-        let report = match verified {
-            Ok(ticket) => carry_out(&site, ticket, lease, &hold, &give_up).await,
-            Err(refusal) => Some(refused(&refusal, &hold)),
-        };
-        return trace::deliver(gateway, report, trace.trace_id.clone()).await;
-    }
     let run = async {
         let report = match verified {
             Ok(ticket) => carry_out(&site, ticket, lease, &hold, &give_up).await,
@@ -45,7 +38,7 @@ pub(crate) async fn attend(
         };
         hold.sealing();
         if let Some(report) = report {
-            deliver(gateway.clone(), report, &hold).await;
+            deliver(gateway.clone(), report, ids.trace.as_ref(), &hold).await;
         }
     };
     tokio::select! {
@@ -144,11 +137,11 @@ fn environment(hold: &Hold) -> Report {
 }
 
 /// Delivers the report, through restarts of the gateway, until the lease is lost.
-async fn deliver(mut gateway: Gateway, report: Report, hold: &Hold) {
+async fn deliver(mut gateway: Gateway, report: Report, traced: Option<&v1::Trace>, hold: &Hold) {
     let mut pause = FIRST_PAUSE;
     loop {
         let sent = tokio::select! {
-            sent = send(&mut gateway, &report) => sent,
+            sent = send(&mut gateway, &report, traced) => sent,
             () = hold.lost.cancelled() => return,
         };
         match sent {
@@ -167,9 +160,15 @@ async fn deliver(mut gateway: Gateway, report: Report, hold: &Hold) {
     }
 }
 
-async fn send(gateway: &mut Gateway, report: &Report) -> Result<(), Status> {
-    match report {
-        Ok(completion) => gateway.complete(completion.clone()).await,
-        Err(failure) => gateway.fail(failure.clone()).await,
+async fn send(
+    gateway: &mut Gateway,
+    report: &Report,
+    traced: Option<&v1::Trace>,
+) -> Result<(), Status> {
+    match (report, traced) {
+        (Ok(run), None) => gateway.complete(run.clone()).await,
+        (Err(run), None) => gateway.fail(run.clone()).await,
+        (Ok(run), Some(trace)) => gateway.complete_trace(trace::completion(trace, run)).await,
+        (Err(run), Some(trace)) => gateway.fail_trace(trace::failure(trace, run)).await,
     }
 }

@@ -8,7 +8,8 @@ use sekisho_access::{
     resource::{ProjectResource, ReidentificationRegister, ReidentificationResource},
 };
 use sekisho_domain::{
-    FailureClass, PersonId, Reidentification, ReidentificationId, ReidentificationState, Role,
+    FailureClass, LeaseId, PersonId, Reidentification, ReidentificationId, ReidentificationState,
+    Role,
     reidentification::{
         CONFIRM_WITHIN, InquiryPurpose, InquiryRecipient, ReidentificationOrder, SignedOrder,
     },
@@ -53,6 +54,7 @@ async fn ordered(site: &Site) -> (Study, Login, Reidentification) {
         signed: None,
         lease: None,
         attempts: 0,
+        tokens_sha256: None,
     };
     let permit =
         site.permit::<OrderReidentification>(&study.steward, ReidentificationRegister).await;
@@ -117,11 +119,60 @@ pub(crate) async fn ri_2_an_order_that_nobody_confirms_in_time_is_over(site: &mu
 }
 
 pub(crate) async fn sv_3_closing_a_project_refuses_its_orders(site: &mut Site) {
-    let (study, _, order) = ordered(site).await;
+    let (study, second, order) = ordered(site).await;
+    let digest = order.order_sha256.clone();
+    confirm(site, (&study, &second, &order), second.person.person_id, &digest).await.unwrap();
+    let lease_id = lease(site, &study).await;
+    hold(site, &study, &order, lease_id).await.unwrap();
+    close(site, &study).await;
+    assert_eq!(state(site, &order).await, ReidentificationState::Refused);
+    assert_eq!(conflict(hold(site, &study, &order, lease_id).await), "LEASE_LOST");
+    assert!(site.store().trace_under(lease_id).await.unwrap().is_none(), "its worker must stop");
+}
+
+pub(crate) async fn sv_3_closing_a_project_erases_sealed_tokens(site: &mut Site) {
+    let (study, second, order) = ordered(site).await;
+    let digest = order.order_sha256.clone();
+    confirm(site, (&study, &second, &order), second.person.person_id, &digest).await.unwrap();
+    let lease_id = lease(site, &study).await;
+    let worker = site.worker(study.worker);
+    let permit = site.permit_to::<HoldTrace>(&worker, resource(&study, &order)).await;
+    site.store().complete_trace(permit, lease_id, b"tokens".to_vec()).await.unwrap();
+    let id = order.order.reidentification_id.to_string();
+    let folder = site.folder.path().join("objects/reidentifications").join(id);
+    // One that came while the gateway was killed: no row knows of it.
+    std::fs::write(folder.join("00"), b"tokens").unwrap();
+    close(site, &study).await;
+    let permit = site.permit::<FetchReidentification>(&second, resource(&study, &order)).await;
+    assert_eq!(conflict(site.store().fetch_reidentification(permit).await), "PROJECT_CLOSED");
+    site.store().finish_erasures(site.now()).await.unwrap();
+    assert!(std::fs::read_dir(&folder).map_or(0, Iterator::count) == 0);
+}
+
+async fn close(site: &Site, study: &Study) {
     let resource = ProjectResource { terms: study.terms() };
     let permit = site.permit::<CloseProject>(&study.steward, resource).await;
     site.store().close_project(permit, "the study has ended".to_owned()).await.unwrap();
-    assert_eq!(state(site, &order).await, ReidentificationState::Refused);
+}
+
+/// The study's worker takes the waiting trace.
+async fn lease(site: &Site, study: &Study) -> LeaseId {
+    let worker = site.worker(study.worker);
+    let permit = site.permit_to::<LeaseTrace>(&worker, ReidentificationRegister).await;
+    let until = site.now().plus_seconds(60);
+    let leased = site.store().lease_trace(permit, study.worker, until).await.unwrap();
+    leased.unwrap().1.lease.lease_id
+}
+
+async fn hold(
+    site: &Site,
+    study: &Study,
+    order: &Reidentification,
+    lease_id: LeaseId,
+) -> Result<(), StoreError> {
+    let worker = site.worker(study.worker);
+    let permit = site.permit_to::<HoldTrace>(&worker, resource(study, order)).await;
+    site.store().hold_trace(permit, lease_id, site.now().plus_seconds(60)).await
 }
 
 pub(crate) async fn ri_2_a_confirmed_order_is_traced_once_and_given_up_in_the_end(site: &mut Site) {

@@ -117,8 +117,11 @@ pub(crate) struct ReidentifyArgs {
     #[arg(long, default_value = "utf-8", value_parser = encoding)]
     pub(crate) encoding: Encoding,
     /// Persons who opted out since (オプトアウト): CSV with the id. They are not disclosed.
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", required_unless_present = "no_optouts")]
     pub(crate) optouts: Option<PathBuf>,
+    /// Nobody has opted out since.
+    #[arg(long, conflicts_with = "optouts")]
+    pub(crate) no_optouts: bool,
     /// Show the ids here instead of sealing them into a file of the zone.
     #[arg(long)]
     pub(crate) show: bool,
