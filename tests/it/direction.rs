@@ -20,18 +20,22 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["domain", "audit", "access", "identity", "store", "watch", "vault", "module", "proto"],
     ),
     ("rpc", &["domain", "audit", "access", "identity", "app", "proto"]),
-    ("server", &["domain", "audit", "identity", "watch", "app", "rpc", "proto", "vault"]),
+    (
+        "server",
+        &["domain", "audit", "identity", "watch", "app", "rpc", "proto", "vault", "deployment"],
+    ),
     // The sandbox; nothing of the gateway.
     ("vault", &[]),
     ("module", &[]),
     ("componentize", &[]),
     ("jail", &[]),
+    ("deployment", &[]),
     ("dataset", &["vault"]),
-    ("ingest", &["vault", "dataset"]),
+    ("ingest", &["vault", "dataset", "deployment"]),
     ("disclosure", &["proto"]),
     ("engine", &["proto", "vault", "module", "dataset", "disclosure"]),
     ("runner", &["proto", "vault", "module", "dataset", "engine", "jail"]),
-    ("worker", &["proto", "vault", "module", "dataset", "runner", "jail"]),
+    ("worker", &["proto", "vault", "module", "dataset", "deployment", "runner", "jail"]),
     // What researchers carry: the contract, the runner, the log's verifier.
     ("cli", &["proto", "audit", "vault", "module", "dataset", "disclosure", "engine", "runner"]),
     ("demo", &["proto"]),
@@ -44,6 +48,7 @@ const ONLY: &[(&str, &[&str])] = &[
     ("sqlx", &["store"]),
     ("wasmtime", &["engine"]),
     ("datafusion", &["engine"]),
+    ("sqlparser", &["app"]),
     ("webauthn-rs", &["identity"]),
     // The demo plays the provider.
     ("openidconnect", &["identity", "demo"]),

@@ -62,7 +62,7 @@ impl App {
     }
 
     /// A confirmed order of re-identification, as a run done again; before any run, for there
-    /// are few. It has one lease for its whole life.
+    /// are few.
     async fn lease_trace(
         &self,
         caller: &Caller,
@@ -74,7 +74,7 @@ impl App {
         }
         let register = ReidentificationRegister;
         let permit = self.authorizer.authorize::<LeaseTrace>(caller, register).await?;
-        let until = now.plus_seconds(TICKET_SECONDS);
+        let until = now.plus_seconds(LEASE_SECONDS);
         match self.store.lease_trace(permit, worker_id, until).await? {
             Some((found, leased)) => self.pack(leased, now, Some(trace_of(&found))).await.map(Some),
             None => Ok(None),
@@ -95,19 +95,23 @@ impl App {
     ) -> Result<v1::HeartbeatResponse, AppError> {
         worker_of(caller)?;
         let stop = v1::HeartbeatResponse { stop: true, lease_expires_at: None };
+        let until = self.clock.now().plus_seconds(LEASE_SECONDS);
+        let go_on = || {
+            let lease_expires_at = Some(timestamp(until));
+            v1::HeartbeatResponse { stop: false, lease_expires_at }
+        };
         let run = self.store.run(run_id).await?;
         if run.for_decision().lease.as_ref().is_none_or(|lease| lease.lease_id != lease_id) {
-            return Ok(stop);
+            let traced = self.keep_trace(caller, lease_id, until).await?;
+            return Ok(if traced { go_on() } else { stop });
         }
         let permit = self.hold(caller, run_id).await?;
-        let until = self.clock.now().plus_seconds(LEASE_SECONDS);
         match self.store.hold_run(permit, lease_id, state, progress_tenths, until).await {
             Ok(run) if run.state.is_final() => Ok(stop),
             Ok(_) => {
                 // Progress alone leaves no event; nobody may be watching.
                 let _ = self.run_changes.send(run_id);
-                let lease_expires_at = Some(timestamp(until));
-                Ok(v1::HeartbeatResponse { stop: false, lease_expires_at })
+                Ok(go_on())
             }
             Err(StoreError::Conflict { .. }) => Ok(stop),
             Err(error) => Err(error.into()),
@@ -260,12 +264,15 @@ impl App {
                 continue;
             }
             let dataset = self.store.dataset(dataset_id, Some(version)).await?;
-            let manifest_sha256 = &dataset.for_decision().manifest_sha256;
+            let dataset = dataset.for_decision();
             datasets.push(v1::TicketDataset {
                 dataset_id: dataset_id.to_owned(),
                 dataset_version: version.to_owned(),
-                manifest_sha256: hex::decode(manifest_sha256).unwrap_or_default(),
+                manifest_sha256: hex::decode(&dataset.manifest_sha256).unwrap_or_default(),
                 tables,
+                holds: dataset.holds.name().to_owned(),
+                database: dataset.database.clone(),
+                id_space: dataset.id_space.clone(),
             });
         }
         Ok(datasets)

@@ -13,6 +13,7 @@ use std::{
 
 use section::Section;
 use sekisho_app::{AppConfig, DatabaseUrl};
+use sekisho_deployment::{Deployment, DeploymentError, Holds};
 use sekisho_identity::oidc::OidcConfig;
 use sekisho_proto::v1::RunLimits;
 use sekisho_vault::{Pkcs11Place, VaultPlace};
@@ -36,6 +37,8 @@ pub struct Config {
     pub connections: Connections,
     /// Logs and figures.
     pub telemetry: Telemetry,
+    /// Record of the machines that the site's data lie on (CL-1, CL-2).
+    pub deployment: PathBuf,
     /// The application's share.
     pub app: AppConfig,
 }
@@ -112,10 +115,20 @@ impl Config {
             telemetry: telemetry(&mut top),
             server_certificate: top.path("server_certificate", "tls/server.pem"),
             server_key: top.path("server_key", "tls/server.key.pem"),
+            deployment: top.path("deployment", sekisho_deployment::FILE),
             app: app(&mut top),
         };
         top.finish()?;
         Ok(config)
+    }
+
+    /// Reads the deployment record: results are there, and the modules of researchers.
+    ///
+    /// # Errors
+    /// [`DeploymentError`]: the site must not be served where the record says.
+    pub fn deployment(&self) -> Result<Deployment, DeploymentError> {
+        let today = jiff::Zoned::now().date();
+        Deployment::open(&self.deployment, Holds::PseudonymisedInformation, today)
     }
 }
 

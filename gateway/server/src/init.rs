@@ -126,6 +126,7 @@ fn lay_out(plan: &Plan, dir: &Path, authenticators: &str) -> anyhow::Result<()> 
     SigningIdentity::generate()?.save(&dir.join("keys/ticket.pem"))?;
     FileVault::create(&dir.join("vault"))?;
     std::fs::write(dir.join("authenticators.toml"), authenticators)?;
+    std::fs::write(dir.join(sekisho_deployment::FILE), sekisho_deployment::OWN_PREMISES)?;
     if let Some(file) = &plan.oidc_client_secret_file {
         let secret = std::fs::read(file).with_context(|| file.display().to_string())?;
         create_private_file(&dir.join("keys/oidc-client-secret"), &secret)?;

@@ -2,6 +2,7 @@ use std::fmt;
 use std::path::PathBuf;
 
 use sekisho_dataset::{DatasetError, ProfileErrors};
+use sekisho_deployment::DeploymentError;
 use sekisho_vault::VaultError;
 use serde::Serialize;
 
@@ -82,6 +83,9 @@ pub enum IngestError {
     /// The file with a person's id is empty.
     #[error("the file holds no id")]
     NoId,
+    /// The zone may not lie where its deployment record says (CL-1, CL-2).
+    #[error(transparent)]
+    Deployment(#[from] DeploymentError),
     /// Two zones share a folder (requirement ZN-2).
     #[error("{one} and {other} must lie apart from each other")]
     ZonesOverlap {
@@ -124,6 +128,7 @@ impl IngestError {
             Self::Survivors { .. } => "ingest.survivors",
             Self::Order(_) => "ingest.order",
             Self::NoId => "ingest.no_id",
+            Self::Deployment(error) => error.code(),
             Self::ZonesOverlap { .. } => "ingest.zones_overlap",
             Self::TokenCollision => "ingest.token_collision",
             Self::Dataset(error) => error.code(),

@@ -2,6 +2,7 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use sekisho_deployment::{Deployment, Holds};
 use sekisho_vault::{
     FileVault, Key, ReceivingKey, SigningIdentity, VaultError, create_private_dir,
 };
@@ -53,6 +54,11 @@ impl IdentifiedZone {
             let (private, public) = (folder.join(RECEIVING), folder.join(RECEIVING_PUBLIC));
             ReceivingKey::create(&private, &public, vault)?;
         }
+        let record = folder.join(sekisho_deployment::FILE);
+        if !exists(&record) {
+            let written = fs::write(&record, sekisho_deployment::OWN_PREMISES);
+            written.map_err(|source| io(&record, "writing", source))?;
+        }
         let zone = Self::open(folder)?;
         let public = folder.join(VERIFYING);
         fs::write(&public, zone.identity.verifying().to_pem()?)
@@ -60,7 +66,8 @@ impl IdentifiedZone {
         Ok(zone)
     }
 
-    /// Opens an existing zone, refusing secrets that others could read.
+    /// Opens an existing zone, refusing secrets that others could read, and a zone on machines
+    /// that its deployment record does not cover (CL-1, CL-2).
     pub fn open(folder: &Path) -> Result<Self, IngestError> {
         // Also checks the folder's permissions; it exists in any zone that was made.
         if !exists(folder) {
@@ -68,6 +75,8 @@ impl IdentifiedZone {
             return Err(io(folder, "opening the zone", source));
         }
         create_private_dir(folder)?;
+        let today = jiff::Zoned::now().date();
+        Deployment::open(&folder.join(sekisho_deployment::FILE), Holds::MedicalInformation, today)?;
         Ok(Self {
             secret: Key::load(&folder.join(SECRET))?,
             sealing: Key::load(&folder.join(SEALING))?,
@@ -224,6 +233,19 @@ mod tests {
         }
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
         assert_eq!(IdentifiedZone::open(&folder).unwrap_err().code(), "vault.lax_permissions");
+    }
+
+    #[test]
+    fn cl_1_a_zone_on_a_cloud_service_with_procedure_a_alone_does_not_open() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("zone");
+        IdentifiedZone::init(&folder).unwrap();
+        let record = "place = \"cloud\"\nservice = \"Example Cloud\"\n[ismap]\nnumber = \
+                      \"C21-0000-2\"\nvalid_until = \"9999-12-31\"\n";
+        fs::write(folder.join(sekisho_deployment::FILE), record).unwrap();
+        let error = IdentifiedZone::open(&folder).unwrap_err();
+        assert_eq!(error.code(), "deployment.procedure_b");
+        assert!(IdentifiedZone::init(&folder).is_err(), "init does not write over it");
     }
 
     #[test]

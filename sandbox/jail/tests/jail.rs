@@ -104,7 +104,7 @@ fn system_calls_outside_the_list_kill_the_process() {
 }
 
 #[test]
-fn files_outside_the_folder_cannot_be_read() {
+fn zn_2_files_outside_the_folder_cannot_be_read() {
     for what in ["read-passwd", "read-memory-of-parent", "list-elsewhere"] {
         assert_eq!(attempt(what, &[]).fate, Fate::Refused(EACCES), "{what}");
     }

@@ -48,6 +48,8 @@ pub struct Config {
     /// for a regulator's inquiry are sealed for; without it no such order is carried out. It
     /// is never taken from the gateway.
     pub reidentification_receiver: Option<PathBuf>,
+    /// `deployment`: the record of the machines that this zone's data lie on (CL-1, CL-2).
+    pub deployment: PathBuf,
     /// `runner`: the `sekisho-runner` program; beside this program when left out.
     pub runner: PathBuf,
     /// `slots`: runs at a time, 1 to 16; 1 when left out.
@@ -87,6 +89,7 @@ impl Config {
             vault: keys.vault(),
             receiving_key: keys.path("receiving_key"),
             reidentification_receiver: keys.optional_path("reidentification_receiver"),
+            deployment: keys.path("deployment"),
             runner: keys.runner(),
             slots: keys.slots(),
             lowered: keys.lowered(),

@@ -68,6 +68,7 @@ pub fn init(folder: &Path, gateway: &str, token: Option<&Pkcs11Place>) -> Result
     let receiver = folder.join("receiving.pub");
     ReceivingKey::create(&folder.join("receiving.key.sealed"), &receiver, place.create()?)?;
     write_new(&folder.join("config.toml"), &config(gateway, token))?;
+    write_new(&folder.join(sekisho_deployment::FILE), sekisho_deployment::OWN_PREMISES)?;
     Ok(Made { request, receiver })
 }
 
@@ -98,6 +99,8 @@ vault = {vault}
 receiving_key = "receiving.key.sealed"
 # The identified zone's public receiving key. Without it no regulator's inquiry is answered.
 # reidentification_receiver = "identified.pub"
+# On whose machines this zone's data lie.
+deployment = "deployment.toml"
 # Runs at a time.
 slots = 1
 # Controls this host does without, of "network", "files", "system-calls". Every run's

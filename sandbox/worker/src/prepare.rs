@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use sekisho_dataset::{Grant, SealedVersion};
+use sekisho_dataset::{Grant, Profile, SealedVersion};
 use sekisho_proto::v1;
 use sekisho_runner::{RunData, RunSpec, module_context};
 use sekisho_vault::{Key, Zeroizing};
@@ -25,6 +25,7 @@ pub fn prepare(site: &Site, ticket: VerifiedTicket, lease: v1::Lease) -> Result<
     }
     let output_key =
         Key::danger_from_bytes(&lease.output_key).map_err(|_| Refusal::Unreadable("output_key"))?;
+    site.deployment.check_valid(jiff::Zoned::now().date())?;
     let data = open_data(site, &ticket.datasets)?;
     Ok(RunSpec {
         ticket,
@@ -60,6 +61,11 @@ fn open_data(site: &Site, datasets: &[v1::TicketDataset]) -> Result<Vec<RunData>
         let version = SealedVersion::open(&folder, &site.ingest_key)?;
         if hex::decode(version.manifest_sha256()).ok().as_ref() != Some(&granted.manifest_sha256) {
             return Err(Refusal::DatasetHash);
+        }
+        let Profile { holds, database, id_space, .. } = version.profile();
+        let facts = (holds.name(), database, id_space);
+        if facts != (granted.holds.as_str(), &granted.database, &granted.id_space) {
+            return Err(Refusal::DatasetFacts);
         }
         let keys = version.unwrap_granted(&site.receiving, &grant(&granted.tables))?;
         versions.push(version);

@@ -1,4 +1,5 @@
 use sekisho_dataset::DatasetError;
+use sekisho_deployment::DeploymentError;
 use sekisho_vault::VaultError;
 
 /// Why a leased run is not started. The gateway hears only that the environment failed.
@@ -31,9 +32,15 @@ pub enum Refusal {
     /// The data set version here is not the one the catalogue registered.
     #[error("the data set's manifest is not the ticket's")]
     DatasetHash,
+    /// The catalogue decided on linkage by something else than the signed profile says (LK-1).
+    #[error("the data set's kind, database or token space is not the ticket's")]
+    DatasetFacts,
     /// A trace, and no receiver to seal its tokens for.
     #[error("no reidentification_receiver is configured")]
     NoReceiver,
+    /// What the deployment record rests on is out of date (CL-2).
+    #[error("the deployment record")]
+    Deployment(#[from] DeploymentError),
     /// The data set version or a granted key cannot be opened.
     #[error("the data set cannot be opened")]
     Dataset(#[from] DatasetError),
@@ -53,7 +60,9 @@ impl Refusal {
             Self::ManifestHash => "manifest.hash",
             Self::DatasetName => "dataset.name",
             Self::DatasetHash => "dataset.hash",
+            Self::DatasetFacts => "dataset.facts",
             Self::NoReceiver => "trace.no_receiver",
+            Self::Deployment(error) => error.code(),
             Self::Dataset(error) => error.code(),
         }
     }

@@ -6,6 +6,7 @@ use rustls::version::TLS13;
 use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
+use sekisho_deployment::{Deployment, Holds};
 use sekisho_runner::RunnerCommand;
 use sekisho_vault::{ReceivingKey, ReceivingPublic, VerifyingIdentity, read_private_file};
 
@@ -21,6 +22,7 @@ pub struct Site {
     pub(crate) identified: Option<ReceivingPublic>,
     pub(crate) tls: Arc<ClientConfig>,
     pub(crate) runner: RunnerCommand,
+    pub(crate) deployment: Deployment,
 }
 
 impl Site {
@@ -42,10 +44,23 @@ impl Site {
             note(&mut errors, "reidentification_receiver", loaded)
         });
         let tls = note(&mut errors, "tls", client_tls(&config));
+        let holds = Holds::PseudonymisedInformation;
+        let deployment = Deployment::open(&config.deployment, holds, jiff::Zoned::now().date());
+        let deployment = note(
+            &mut errors,
+            "deployment",
+            deployment.map_err(|error| format!("{}: {error}", error.code())),
+        );
         note(&mut errors, "datasets", folder(&config.datasets));
         note(&mut errors, "runner", file(&config.runner));
-        let (Some(ticket_key), Some(ingest_key), Some(receiving), Some(tls), true) =
-            (ticket_key, ingest_key, receiving, tls, errors.is_empty())
+        let (
+            Some(ticket_key),
+            Some(ingest_key),
+            Some(receiving),
+            Some(tls),
+            Some(deployment),
+            true,
+        ) = (ticket_key, ingest_key, receiving, tls, deployment, errors.is_empty())
         else {
             return Err(ConfigErrors(errors));
         };
@@ -56,6 +71,7 @@ impl Site {
             ingest_key,
             receiving,
             identified,
+            deployment,
             tls: Arc::new(tls),
         })
     }

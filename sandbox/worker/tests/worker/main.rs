@@ -200,6 +200,18 @@ async fn module_that_the_ticket_does_not_name_is_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn lk_1_a_data_set_that_linkage_was_decided_for_by_other_facts_is_refused() {
+    let changes: [fn(&mut v1::TicketDataset); 3] = [
+        |dataset| dataset.holds = "anonymised_info".to_owned(),
+        |dataset| dataset.database = "another".to_owned(),
+        |dataset| dataset.id_space = "another".to_owned(),
+    ];
+    for change in changes {
+        assert_refused("dataset.facts", |ticket| change(&mut ticket.datasets[0]), |_| {}).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn module_sealed_for_another_id_is_refused() {
     assert_refused("module.sealed", |ticket| ticket.module_id = "module-2".to_owned(), |_| {})
         .await;
