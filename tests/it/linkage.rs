@@ -37,13 +37,13 @@ fn lk_1_anonymised_databases_are_joined_by_person_and_the_kinds_never() {
 
     let named = [("holds = \"anonymised_info\"", "holds = \"pseudonymised_info\"")];
     sealed(&site, folder.path(), "people", &[named[0], ("id = \"people\"", "id = \"named\"")]);
-    assert_eq!(refused(&site, &agreement(&staff, "named", "care")), "LINKAGE_CLOSED");
+    assert_eq!(desk::not_recorded(&site, &agreement(&staff, "named", "care")), "LINKAGE_CLOSED");
     let strangers = [("\"linkable\"", "\"other\""), ("id = \"people\"", "id = \"strangers\"")];
     sealed(&site, folder.path(), "people", &strangers);
-    assert_eq!(refused(&site, &agreement(&staff, "strangers", "care")), "NOT_JOINABLE");
+    assert_eq!(desk::not_recorded(&site, &agreement(&staff, "strangers", "care")), "NOT_JOINABLE");
     let mut twice = agreement(&staff, "people", "care");
     twice.joined[0].tables.push(grant("labs", &["item"]));
-    assert_eq!(refused(&site, &twice), "AGREEMENT_INVALID");
+    assert_eq!(desk::not_recorded(&site, &twice), "AGREEMENT_INVALID");
     log::verified(&site);
 }
 
@@ -89,7 +89,7 @@ fn lk_3_pseudonymised_joins_wait_for_the_date_that_a_steward_sets() {
     }
     let wanted = agreement(&staff, "people", "care");
     assert_eq!(rule(&site)["open"], false);
-    assert_eq!(refused(&site, &wanted), "LINKAGE_CLOSED");
+    assert_eq!(desk::not_recorded(&site, &wanted), "LINKAGE_CLOSED");
 
     let date = |who, words: &[&str]| {
         site.person(who).args(["steward", "linkage", "date", RULE]).args(words)
@@ -101,7 +101,7 @@ fn lk_3_pseudonymised_joins_wait_for_the_date_that_a_steward_sets() {
     assert_eq!(reason, "NO_SUCH_RULE", "the law's own dates are nobody's to change");
 
     date(StageName::Steward, &["--from", "2199-04-01T00:00:00+09:00"]).succeed().unwrap();
-    assert_eq!(refused(&site, &wanted), "LINKAGE_CLOSED", "the day has not come");
+    assert_eq!(desk::not_recorded(&site, &wanted), "LINKAGE_CLOSED", "the day has not come");
     date(StageName::Steward, &["--from", "2026-04-01T00:00:00+09:00"]).succeed().unwrap();
     assert_eq!(rule(&site)["open"], true);
     let project = desk::open_project(&site, &wanted);
@@ -165,13 +165,6 @@ fn agreement(staff: &Staff, people: &str, care: &str) -> AgreementFile {
         ],
     });
     agreement
-}
-
-fn refused(site: &Site, agreement: &AgreementFile) -> String {
-    let file = site.root().join("refused.toml");
-    fs::write(&file, agreement.to_toml().unwrap()).unwrap();
-    let words = ["steward", "agreement", "record"];
-    refusal(site.person(StageName::Steward).args(words).arg(&file)).1
 }
 
 fn rule(site: &Site) -> Value {

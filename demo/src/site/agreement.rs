@@ -34,6 +34,8 @@ pub struct AgreementFile {
     pub take_out: bool,
     /// Minimum cell, distinct patients.
     pub min_cell: u32,
+    /// Patients below which a run leaves no output.
+    pub cohort_floor: u32,
     /// Runs in an hour.
     pub runs_per_hour: u32,
     /// Granted tables.
@@ -89,6 +91,7 @@ impl AgreementFile {
             bring_in: true,
             take_out: true,
             min_cell: 10,
+            cohort_floor: 0,
             runs_per_hour: 60,
             tables: tables.iter().map(grant).collect(),
             joined: vec![],

@@ -24,6 +24,7 @@ pub mod outputs;
 pub mod reidentifications;
 pub mod releases;
 pub mod reviews;
+mod row_filter;
 pub mod runs;
 pub mod sessions;
 pub mod site;

@@ -15,7 +15,7 @@ use sekisho_domain::{
 };
 use sekisho_store::{StoreError, people::Invitation};
 
-use crate::{App, AppError, login::code_sha256, step_up::StepUpAnswer};
+use crate::{App, AppError, login::code_sha256, row_filter, step_up::StepUpAnswer};
 
 /// Days an invitation stays good.
 const INVITATION_DAYS: i64 = 7;
@@ -283,7 +283,8 @@ fn check_table(dataset: &Dataset, granted: &GrantedTable) -> Result<(), String> 
     let known = |column: &&String| table.columns.iter().any(|known| known.name == **column);
     match granted.columns.iter().find(|column| !known(column)) {
         Some(column) => Err(format!("no column {}.{column}", granted.table)),
-        None => Ok(()),
+        None => row_filter::check(&granted.row_filter, &granted.columns)
+            .map_err(|why| format!("row filter of {}: {why}", granted.table)),
     }
 }
 

@@ -1,6 +1,7 @@
 //! What people do with the real command line, each step expected to succeed.
 
 use std::{
+    fs,
     path::{Path, PathBuf},
     thread,
     time::{Duration, Instant},
@@ -59,6 +60,14 @@ pub(crate) fn list(value: &Value) -> &[Value] {
 /// Records an agreement and returns its project's id.
 pub(crate) fn open_project(site: &Site, agreement: &AgreementFile) -> String {
     site.record(agreement).unwrap().field("project").unwrap()
+}
+
+/// The code by which recording an agreement is refused.
+pub(crate) fn not_recorded(site: &Site, agreement: &AgreementFile) -> String {
+    let file = site.root().join("refused.toml");
+    fs::write(&file, agreement.to_toml().unwrap()).unwrap();
+    let words = ["steward", "agreement", "record"];
+    refusal(site.person(StageName::Steward).args(words).arg(&file)).1
 }
 
 /// The researcher's command that submits a module.
