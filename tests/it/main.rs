@@ -25,3 +25,5 @@ mod same_bytes;
 mod sandboxed;
 mod story;
 mod support;
+mod vault_keys;
+mod view;

@@ -91,8 +91,8 @@ impl Store {
     }
 
     /// Closes the projects whose period of use ended `grace_seconds` ago or earlier (AG-6).
-    /// The gateway does this by itself, as the log says. One that cannot be closed holds up
-    /// no other.
+    /// The gateway does this by itself, as the log says. One that cannot be closed, or whose
+    /// row cannot be read, holds up no other.
     ///
     /// # Errors
     /// [`StoreError`] when the projects cannot be read.
@@ -102,14 +102,24 @@ impl Store {
         grace_seconds: i64,
     ) -> Result<Vec<(ProjectId, Result<(), StoreError>)>, StoreError> {
         let rows =
-            sqlx::query("SELECT body FROM project ORDER BY id").fetch_all(&self.pool).await?;
+            sqlx::query("SELECT id, body FROM project ORDER BY id").fetch_all(&self.pool).await?;
         let ended = |project: &Project| {
             let end = project.agreement.period_end.plus_seconds(grace_seconds);
             project.closure.is_none() && end <= now
         };
         let mut closed = Vec::new();
-        for project in body::decode_all::<Project>(&rows)?.into_iter().filter(ended) {
-            let project_id = project.project_id;
+        for row in rows {
+            let id = row.try_get::<String, _>("id")?;
+            let project_id =
+                id.parse::<ProjectId>().map_err(|_| StoreError::NotFound("project"))?;
+            match body::decode(&row) {
+                Ok(project) if ended(&project) => (),
+                Ok(_) => continue,
+                Err(unreadable) => {
+                    closed.push((project_id, Err(unreadable)));
+                    continue;
+                }
+            }
             let reason = "the period of use has ended".to_owned();
             let closure = Closure { at: now, by: None, reason };
             let stamp = Stamp { at: now, request_id: None, actor: Actor::System {} };

@@ -97,11 +97,13 @@ cases! {
             sv_3_an_erasure_that_was_cut_off_is_finished_later,
             sv_3_an_erasure_that_cannot_be_finished_holds_up_no_other,
             ag_6_a_project_is_closed_after_its_period,
+            ag_6_a_project_that_cannot_be_read_holds_up_no_other,
         }
         reidentifications {
             ri_2_another_person_confirms_that_very_order_in_time,
             ri_2_an_order_that_nobody_confirms_in_time_is_over,
             sv_3_closing_a_project_refuses_its_orders,
+            sv_3_closing_a_project_erases_sealed_tokens,
             ri_2_a_confirmed_order_is_traced_once_and_given_up_in_the_end,
         }
         keys {

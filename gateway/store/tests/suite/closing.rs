@@ -5,7 +5,7 @@ use sekisho_access::{
     resource::ProjectResource,
 };
 use sekisho_audit::{Checkpoint, EventKind, verify_inclusion};
-use sekisho_domain::{Erasure, Project, ReviewState, Verdict};
+use sekisho_domain::{Erasure, Project, ProjectId, ReviewState, Verdict};
 use sekisho_store::StoreError;
 use sha2::{Digest, Sha256};
 use sqlx::Row;
@@ -64,10 +64,16 @@ pub(crate) async fn sv_3_after_close_out_no_key_is_left_in_any_file(site: &mut S
     let study = busy(site).await;
     let before = keys(site).await;
     assert!(before.len() >= 6, "{} keys", before.len());
-    if site.socket.is_none() {
-        for (scope, wrapped) in &before {
-            assert!(!holding(&site.database_files, wrapped).is_empty(), "{scope} was there");
+    // A server keeps its journal until it is recycled; its tables lie in `base`.
+    let tables = match site.socket {
+        Some(_) => {
+            sqlx::query("CHECKPOINT").execute(&mut site.raw().await).await.unwrap();
+            site.database_files.join("base")
         }
+        None => site.folder.path().to_owned(),
+    };
+    for (scope, wrapped) in &before {
+        assert!(!holding(&tables, wrapped).is_empty(), "{scope} was there");
     }
     let objects = site.folder.path().join("objects");
     let sealed = holding(&objects, b"SKSE");
@@ -80,12 +86,8 @@ pub(crate) async fn sv_3_after_close_out_no_key_is_left_in_any_file(site: &mut S
     site.store().finish_erasures(site.now()).await.unwrap();
     assert_eq!(keys(site).await, []);
     assert_eq!(holding(&objects, b"SKSE"), Vec::<String>::new());
-    if site.socket.is_some() {
-        // The server's journal keeps them until it is recycled; its tables do not.
-        return;
-    }
     for (scope, wrapped) in &before {
-        assert_eq!(holding(site.folder.path(), wrapped), Vec::<String>::new(), "{scope}");
+        assert_eq!(holding(&tables, wrapped), Vec::<String>::new(), "{scope}");
     }
 }
 
@@ -235,4 +237,19 @@ pub(crate) async fn ag_6_a_project_is_closed_after_its_period(site: &mut Site) {
     assert_eq!((last.actor, last.request_id), (sekisho_audit::Actor::System {}, None));
     let project = site.store().project(study.project.project_id).await.unwrap();
     assert_eq!(project.for_decision().closure.clone().unwrap().by, None);
+}
+
+pub(crate) async fn ag_6_a_project_that_cannot_be_read_holds_up_no_other(site: &mut Site) {
+    let study = busy(site).await;
+    let broken = ProjectId::new(site.now().plus_seconds(-1));
+    sqlx::query("INSERT INTO project (id, body) VALUES ($1, 'not json')")
+        .bind(broken.to_string())
+        .execute(&mut site.raw().await)
+        .await
+        .unwrap();
+    let end = study.project.agreement.period_end.plus_seconds(60);
+    let ended = site.store().close_ended_projects(end, 60).await.unwrap();
+    let closed = |(id, done): &(ProjectId, Result<(), StoreError>)| (*id, done.is_ok());
+    let ended: Vec<_> = ended.iter().map(closed).collect();
+    assert_eq!(ended, [(broken, false), (study.project.project_id, true)]);
 }
