@@ -234,11 +234,11 @@ fn check_confirmation(
 }
 
 fn tokens_folder(id: ReidentificationId) -> String {
-    format!("reidentifications/{id}")
+    format!("reidentifications/{id}/")
 }
 
 fn tokens_name(id: ReidentificationId, sha256: &str) -> String {
-    format!("{}/{sha256}", tokens_folder(id))
+    format!("{}{sha256}", tokens_folder(id))
 }
 
 async fn load(
