@@ -27,6 +27,31 @@ pub use finding::{Finding, MAX_FINDINGS, Refused};
 pub use rows::{MAX_ROWS, MAX_TABLE, MAX_VALUE_CHARS};
 pub use table::{Table, Values};
 
+/// A table as it is brought in and sealed: its two files, unread.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Files {
+    /// The description, TOML.
+    pub description: Vec<u8>,
+    /// The rows, CSV.
+    pub csv: Vec<u8>,
+}
+
+impl Files {
+    /// As [`read`].
+    ///
+    /// # Errors
+    /// As [`read`].
+    pub fn read(&self) -> Result<Table, Refused> {
+        read(&self.description, &self.csv)
+    }
+
+    /// Length of both files, bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        self.description.len() + self.csv.len()
+    }
+}
+
 /// Reads and checks a table: its description (TOML) and its rows (CSV, RFC 4180, one header
 /// line, UTF-8 with or without a byte-order mark; an empty value is a missing one).
 ///
