@@ -17,7 +17,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("store", &["domain", "audit", "access", "vault"]),
     (
         "app",
-        &["domain", "audit", "access", "identity", "store", "watch", "vault", "module", "proto"],
+        &[
+            "domain", "audit", "access", "identity", "store", "watch", "vault", "module",
+            "bring-in", "proto",
+        ],
     ),
     ("rpc", &["domain", "audit", "access", "identity", "app", "proto"]),
     (
@@ -26,18 +29,36 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     // The sandbox; nothing of the gateway.
     ("vault", &[]),
+    ("identifying", &[]),
+    ("bring-in", &["identifying"]),
     ("module", &[]),
     ("componentize", &[]),
     ("jail", &[]),
     ("deployment", &[]),
     ("dataset", &["vault"]),
-    ("ingest", &["vault", "dataset", "deployment"]),
+    ("ingest", &["vault", "dataset", "deployment", "identifying"]),
     ("disclosure", &["proto"]),
-    ("engine", &["proto", "vault", "module", "dataset", "disclosure"]),
-    ("runner", &["proto", "vault", "module", "dataset", "engine", "jail"]),
-    ("worker", &["proto", "vault", "module", "dataset", "deployment", "runner", "jail"]),
+    ("engine", &["proto", "vault", "module", "dataset", "disclosure", "bring-in"]),
+    ("runner", &["proto", "vault", "module", "dataset", "bring-in", "engine", "jail"]),
+    (
+        "worker",
+        &["proto", "vault", "module", "dataset", "deployment", "bring-in", "runner", "jail"],
+    ),
     // What researchers carry: the contract, the runner, the log's verifier.
-    ("cli", &["proto", "audit", "vault", "module", "dataset", "disclosure", "engine", "runner"]),
+    (
+        "cli",
+        &[
+            "proto",
+            "audit",
+            "vault",
+            "module",
+            "dataset",
+            "disclosure",
+            "bring-in",
+            "engine",
+            "runner",
+        ],
+    ),
     ("demo", &["proto"]),
     ("tests", &[]),
 ];

@@ -131,7 +131,7 @@ mod tests {
     use arrow::array::{Int64Array, UInt32Array};
 
     fn view(kind: ColumnKind, positions: Vec<u32>) -> ColumnView {
-        ColumnView { name: "c".into(), kind, positions }
+        ColumnView { name: "c".into(), kind, looked_up: None, positions }
     }
 
     #[test]

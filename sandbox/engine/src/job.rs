@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use sekisho_bring_in::Files;
 use sekisho_proto::v1;
 
 use crate::Source;
@@ -14,6 +15,8 @@ pub struct Job {
     pub parameters: Vec<v1::Parameter>,
     /// The view: tables, columns and row filters granted to the run.
     pub view: Vec<v1::GrantedTable>,
+    /// Brought-in tables in which the module may look codes up.
+    pub bring_ins: Vec<Files>,
     /// The opened dataset version.
     pub data: Arc<dyn Source>,
     /// Upper bounds; a zero means the default of the field (see `limits.rs`).

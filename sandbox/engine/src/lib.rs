@@ -20,6 +20,7 @@ mod columns;
 mod failure;
 mod job;
 mod limits;
+mod lookup;
 mod merge;
 mod per_patient;
 mod run;

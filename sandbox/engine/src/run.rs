@@ -10,6 +10,7 @@ use sekisho_proto::v1;
 use crate::bindings::types::Parameter;
 use crate::failure::Failed;
 use crate::limits::Limits;
+use crate::lookup::Lookups;
 use crate::scan::{Scan, Scanner};
 use crate::view::{self, Dictionaries, TableView};
 use crate::{Developer, Job, ProgressSink, RunFailure, RunReport, Source, TracedCell};
@@ -153,7 +154,8 @@ impl Prepared {
             Failed::contract("parameters", all.join("; "))
         })?;
         let mut dictionaries = Dictionaries::default();
-        let views = view::resolve(&manifest, &job.view, &*job.data, &mut dictionaries)?;
+        let lookups = Lookups::read(&job.bring_ins)?;
+        let views = view::resolve(&manifest, &job.view, &*job.data, &lookups, &mut dictionaries)?;
         Ok(Self {
             component: job.component,
             manifest: Arc::new(manifest),

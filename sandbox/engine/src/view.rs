@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use arrow::array::{ArrayRef, StringArray};
-use sekisho_module::{ColumnKind, Manifest, TableInput, World};
+use sekisho_module::{ColumnInput, ColumnKind, Manifest, TableInput, World};
 use sekisho_proto::v1::GrantedTable;
 use std::sync::Arc;
 
 use crate::failure::Failed;
+use crate::lookup::Lookups;
 use crate::{Source, SourceColumn};
 
 /// One declared table, ready to be scanned.
@@ -17,7 +18,7 @@ pub(crate) struct TableView {
     pub(crate) columns: Vec<ColumnView>,
     /// Where the patient column stands among the declared ones; cohort world only.
     pub(crate) patient_at: Option<usize>,
-    /// Everything a row filter may name.
+    /// Everything a row filter may name: columns of the dataset alone.
     pub(crate) granted: Vec<SourceColumn>,
     /// SQL predicate; empty lets every row through.
     pub(crate) row_filter: String,
@@ -26,8 +27,11 @@ pub(crate) struct TableView {
 }
 
 pub(crate) struct ColumnView {
+    /// Name in the sealed table; for a looked-up column, that of the column it is looked up by.
     pub(crate) name: String,
     pub(crate) kind: ColumnKind,
+    /// Its value for each dictionary id of that column; unset for a column of the dataset.
+    pub(crate) looked_up: Option<ArrayRef>,
     /// Per-patient world: manifest position of each dictionary id.
     pub(crate) positions: Vec<u32>,
 }
@@ -52,6 +56,11 @@ impl Dictionaries {
         Ok(codes)
     }
 
+    /// Adds what is no column of the dataset: the codes of a looked-up column.
+    pub(crate) fn add(&mut self, table: &str, column: &str, codes: Vec<String>) {
+        self.0.insert((table.to_owned(), column.to_owned()), Arc::new(codes));
+    }
+
     pub(crate) fn array(
         &mut self,
         data: &dyn Source,
@@ -69,60 +78,86 @@ pub(crate) fn resolve(
     manifest: &Manifest,
     granted: &[GrantedTable],
     data: &dyn Source,
+    lookups: &Lookups,
     dictionaries: &mut Dictionaries,
 ) -> Result<Vec<TableView>, Failed> {
-    manifest
-        .tables
-        .iter()
-        .map(|table| resolve_table(table, manifest.world, granted, data, dictionaries))
-        .collect()
+    let world = manifest.world;
+    let mut resolve = Resolve { world, granted, data, lookups, dictionaries };
+    manifest.tables.iter().map(|table| resolve.table(table)).collect()
 }
 
-fn resolve_table(
-    wanted: &TableInput,
+struct Resolve<'a> {
     world: World,
-    granted: &[GrantedTable],
-    data: &dyn Source,
-    dictionaries: &mut Dictionaries,
-) -> Result<TableView, Failed> {
-    let refused = |what: String| Failed::contract("not_granted", format!("{what} is not granted"));
-    let grant = granted
-        .iter()
-        .find(|g| g.table == wanted.name)
-        .ok_or_else(|| refused(format!("table {}", wanted.name)))?;
-    let held =
-        data.columns(&wanted.name).ok_or_else(|| refused(format!("table {}", wanted.name)))?;
-    let in_view: Vec<SourceColumn> =
-        held.into_iter().filter(|c| grant.columns.contains(&c.name)).collect();
-    let mut columns = Vec::new();
-    for column in wanted.columns.iter().filter(|c| c.kind != ColumnKind::Patient) {
-        let path = format!("{}.{}", wanted.name, column.name);
-        let found = in_view
-            .iter()
-            .find(|c| c.name == column.name)
-            .ok_or_else(|| refused(format!("column {path}")))?;
-        if found.kind != column.kind {
-            let (is, said) = (found.kind.name(), column.kind.name());
-            let message = format!("column {path} is {is}, the manifest says {said}");
-            return Err(Failed::contract("column_kind", message));
-        }
-        let positions = match (world, column.kind) {
+    granted: &'a [GrantedTable],
+    data: &'a dyn Source,
+    lookups: &'a Lookups,
+    dictionaries: &'a mut Dictionaries,
+}
+
+impl Resolve<'_> {
+    fn table(&mut self, wanted: &TableInput) -> Result<TableView, Failed> {
+        let refused = || not_granted(format!("table {}", wanted.name));
+        let grant = self.granted.iter().find(|g| g.table == wanted.name).ok_or_else(refused)?;
+        let held = self.data.columns(&wanted.name).ok_or_else(refused)?;
+        let in_view: Vec<SourceColumn> =
+            held.into_iter().filter(|c| grant.columns.contains(&c.name)).collect();
+        let columns = wanted.columns.iter().filter(|c| c.kind != ColumnKind::Patient);
+        let columns = columns.map(|column| self.column(&wanted.name, column, &in_view));
+        Ok(TableView {
+            columns: columns.collect::<Result<_, Failed>>()?,
+            name: wanted.name.clone(),
+            patient_at: wanted.columns.iter().position(|c| c.kind == ColumnKind::Patient),
+            granted: in_view,
+            row_filter: grant.row_filter.trim().to_owned(),
+            rows: self.data.rows(&wanted.name)?,
+        })
+    }
+
+    fn column(
+        &mut self,
+        table: &str,
+        column: &ColumnInput,
+        in_view: &[SourceColumn],
+    ) -> Result<ColumnView, Failed> {
+        let kind_of = |name: &str| {
+            let found = in_view.iter().find(|c| c.name == name).map(|c| c.kind);
+            found.ok_or_else(|| not_granted(format!("column {table}.{name}")))
+        };
+        let (name, looked_up) = match column.lookup() {
+            None => {
+                of_kind(table, &column.name, kind_of(&column.name)?, column.kind)?;
+                (column.name.clone(), None)
+            }
+            Some(lookup) => {
+                of_kind(table, lookup.by, kind_of(lookup.by)?, ColumnKind::Code)?;
+                let codes = self.dictionaries.of(self.data, table, lookup.by)?;
+                let found = self.lookups.look_up(lookup, &codes)?;
+                of_kind(table, &column.name, found.kind, column.kind)?;
+                self.dictionaries.add(table, &column.name, found.dictionary);
+                (lookup.by.to_owned(), Some(found.values))
+            }
+        };
+        let positions = match (self.world, column.kind) {
             (World::PerPatient, ColumnKind::Code) => {
-                let codes = dictionaries.of(data, &wanted.name, &column.name)?;
-                positions(&codes, &column.codes)
+                positions(&self.dictionaries.of(self.data, table, &column.name)?, &column.codes)
             }
             _ => Vec::new(),
         };
-        columns.push(ColumnView { name: column.name.clone(), kind: column.kind, positions });
+        Ok(ColumnView { name, kind: column.kind, looked_up, positions })
     }
-    Ok(TableView {
-        name: wanted.name.clone(),
-        columns,
-        patient_at: wanted.columns.iter().position(|c| c.kind == ColumnKind::Patient),
-        granted: in_view,
-        row_filter: grant.row_filter.trim().to_owned(),
-        rows: data.rows(&wanted.name)?,
-    })
+}
+
+fn not_granted(what: String) -> Failed {
+    Failed::contract("not_granted", format!("{what} is not granted"))
+}
+
+fn of_kind(table: &str, column: &str, is: ColumnKind, said: ColumnKind) -> Result<(), Failed> {
+    if is == said {
+        return Ok(());
+    }
+    let (is, said) = (is.name(), said.name());
+    let message = format!("column {table}.{column} is {is}, the manifest says {said}");
+    Err(Failed::contract("column_kind", message))
 }
 
 /// For each dictionary id its position among the codes of interest, `u32::MAX` for others.

@@ -24,7 +24,7 @@ pub use error::{ManifestError, ManifestErrors, ParameterError, Refusal};
 pub use inspect::{FEATURES, MAX_COMPONENT_BYTES, ModuleReport, StaticFinding, inspect};
 pub use manifest::{
     Aggregate, AggregateKind, ColumnInput, ColumnKind, Contributed, HistogramSpec, KeyDomain,
-    KeySpec, Manifest, OutputBody, OutputSpec, TableColumnSpec, TableInput, TableRole, TableSpec,
-    World,
+    KeySpec, Lookup, Manifest, OutputBody, OutputSpec, TableColumnSpec, TableInput, TableRole,
+    TableSpec, World,
 };
 pub use parameters::{ParameterKind, ParameterSpec, Value};

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use crate::check;
 use crate::error::{ManifestErrors, ParameterError};
 use crate::parameters::{ParameterSpec, Value, bind};
@@ -33,6 +35,13 @@ impl Manifest {
     pub fn bind(&self, given: &[(String, Value)]) -> Result<Vec<Value>, Vec<ParameterError>> {
         bind(&self.parameters, given)
     }
+
+    /// The brought-in tables (持込み) in which columns are looked up.
+    #[must_use]
+    pub fn bring_ins(&self) -> BTreeSet<&str> {
+        let columns = self.tables.iter().flat_map(|table| &table.columns);
+        columns.filter_map(ColumnInput::lookup).map(|lookup| lookup.table).collect()
+    }
 }
 
 /// Which contract a module implements (design §5).
@@ -64,16 +73,55 @@ pub struct TableInput {
     pub columns: Vec<ColumnInput>,
 }
 
-/// A column the guest is given.
+impl TableInput {
+    /// Names of the columns that are read from the dataset: the declared ones, those looked up
+    /// left out, then those by which is looked up. The guest does not see the latter.
+    #[must_use]
+    pub fn read(&self) -> Vec<&str> {
+        let own = self.columns.iter().filter(|column| column.by.is_none());
+        let mut read: Vec<&str> = own.map(|column| column.name.as_str()).collect();
+        for by in self.columns.iter().filter_map(|column| column.by.as_deref()) {
+            if !read.contains(&by) {
+                read.push(by);
+            }
+        }
+        read
+    }
+}
+
+/// A column the guest is given: one of the dataset, or one looked up in a brought-in table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ColumnInput {
-    /// Name in the dataset's profile.
+    /// Name in the dataset's profile; `table.column` of a brought-in table when looked up.
     pub name: String,
-    /// Kind as in the profile; the run fails when they differ.
+    /// The column of the dataset whose code is looked up, row by row.
+    pub by: Option<String>,
+    /// Kind as in the profile or the brought-in table; the run fails when they differ.
     pub kind: ColumnKind,
     /// Per-patient world: the codes the analysis cares about, in the order of the positions
     /// it sees. Empty in the cohort world.
     pub codes: Vec<String>,
+}
+
+impl ColumnInput {
+    /// What is looked up, if it is no column of the dataset itself.
+    #[must_use]
+    pub fn lookup(&self) -> Option<Lookup<'_>> {
+        let by = self.by.as_deref()?;
+        let (table, column) = self.name.split_once('.')?;
+        Some(Lookup { table, column, by })
+    }
+}
+
+/// A column that is looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Lookup<'a> {
+    /// The brought-in table.
+    pub table: &'a str,
+    /// Its column.
+    pub column: &'a str,
+    /// The column of the dataset whose code is looked up.
+    pub by: &'a str,
 }
 
 /// Kinds of dataset columns.

@@ -40,6 +40,7 @@ pub(crate) struct RawColumn {
     pub(crate) kind: String,
     #[serde(default)]
     pub(crate) codes: Vec<String>,
+    pub(crate) by: Option<String>,
     #[serde(flatten)]
     pub(crate) unknown: Unknown,
 }

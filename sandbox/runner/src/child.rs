@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use prost::Message as _;
+use sekisho_bring_in::Files;
 use sekisho_dataset::GrantedKeys;
 use sekisho_engine::{ProgressSink, RunFailure, RunReport, TracedCell};
 use sekisho_jail::{Confinement, Control, Lowered};
@@ -97,6 +98,7 @@ struct Order {
     ticket: v1::RunTicket,
     manifest: String,
     component: Vec<u8>,
+    bring_ins: Vec<Files>,
     keys: Vec<GrantedKeys>,
     output_key: Key,
     ingest: VerifyingIdentity,
@@ -119,6 +121,7 @@ impl Order {
             ticket: job.ticket.ok_or(UNREADABLE)?,
             manifest: job.manifest,
             component: job.component,
+            bring_ins: job.bring_ins.into_iter().map(Into::into).collect(),
             keys: keys.map_err(|_| UNREADABLE)?,
             output_key: output_key.map_err(|_| UNREADABLE)?,
             ingest: VerifyingIdentity::from_hex(&job.ingest_key).map_err(|_| UNREADABLE)?,
@@ -142,6 +145,7 @@ impl Order {
             manifest: self.manifest,
             parameters: self.ticket.parameters,
             view: self.ticket.datasets.into_iter().flat_map(|dataset| dataset.tables).collect(),
+            bring_ins: self.bring_ins,
             data: Arc::new(source),
             limits: self.ticket.limits.unwrap_or_default(),
             dummy: self.dummy,

@@ -1,4 +1,5 @@
 use prost::Message as _;
+use sekisho_bring_in::Files;
 use sekisho_jail::Lowered;
 use sekisho_proto::v1;
 use sekisho_vault::{Key, VerifyingIdentity, Zeroizing};
@@ -19,6 +20,8 @@ pub struct LocalRun {
     pub parameters: Vec<v1::Parameter>,
     /// Tables, columns and row filters to grant.
     pub view: Vec<v1::GrantedTable>,
+    /// Tables in which the module looks codes up.
+    pub bring_ins: Vec<Files>,
     /// Upper bounds; a zero means the default of the field.
     pub limits: v1::RunLimits,
     /// The sealed dummy versions.
@@ -73,6 +76,7 @@ pub fn run_locally(
         },
         manifest: run.manifest,
         component: Zeroizing::new(run.component),
+        bring_ins: run.bring_ins,
         data: run.data,
         ingest: run.ingest,
         output_key: key.clone(),

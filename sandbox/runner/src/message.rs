@@ -1,6 +1,7 @@
 //! What the frames carry. Both ends are built from this crate in one release, so this is no
 //! contract for others and has no proto file.
 
+use sekisho_bring_in::Files;
 use sekisho_proto::v1;
 use zeroize::Zeroize as _;
 
@@ -43,6 +44,29 @@ pub(crate) struct Job {
     /// Public receiving key that a trace is sealed for, as text; empty for none.
     #[prost(string, tag = "8")]
     pub(crate) receiver: String,
+    #[prost(message, repeated, tag = "9")]
+    pub(crate) bring_ins: Vec<BringIn>,
+}
+
+/// A brought-in table as its two files.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct BringIn {
+    #[prost(bytes = "vec", tag = "1")]
+    pub(crate) description: Vec<u8>,
+    #[prost(bytes = "vec", tag = "2")]
+    pub(crate) csv: Vec<u8>,
+}
+
+impl From<&Files> for BringIn {
+    fn from(files: &Files) -> Self {
+        Self { description: files.description.clone(), csv: files.csv.clone() }
+    }
+}
+
+impl From<BringIn> for Files {
+    fn from(sent: BringIn) -> Self {
+        Self { description: sent.description, csv: sent.csv }
+    }
 }
 
 impl Job {

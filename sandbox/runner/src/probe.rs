@@ -105,6 +105,7 @@ fn supervise_one_that_hangs() -> ExitCode {
         ticket: v1::RunTicket::default(),
         manifest: String::new(),
         component: Vec::new().into(),
+        bring_ins: Vec::new(),
         data: vec![RunData { folder: std::env::temp_dir(), keys }],
         ingest: identity.verifying(),
         output_key,

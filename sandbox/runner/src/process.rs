@@ -159,6 +159,7 @@ fn job(spec: &RunSpec) -> Zeroizing<Vec<u8>> {
         ingest_key: spec.ingest.to_hex(),
         dummy: spec.dummy,
         receiver: spec.receiver.as_ref().map(ReceivingPublic::to_text).unwrap_or_default(),
+        bring_ins: spec.bring_ins.iter().map(Into::into).collect(),
     };
     let bytes = Zeroizing::new(job.encode_to_vec());
     job.wipe();

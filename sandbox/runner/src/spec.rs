@@ -2,6 +2,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use sekisho_bring_in::Files;
 use sekisho_dataset::GrantedKeys;
 use sekisho_jail::Lowered;
 use sekisho_proto::v1;
@@ -19,6 +20,8 @@ pub struct RunSpec {
     pub manifest: String,
     /// The module in the clear.
     pub component: Zeroizing<Vec<u8>>,
+    /// Tables brought into the project in which the module looks codes up.
+    pub bring_ins: Vec<Files>,
     /// The data set versions whose rows meet by person; mostly one.
     pub data: Vec<RunData>,
     /// Whoever signed the versions' manifests.
@@ -45,6 +48,9 @@ pub struct RunData {
 /// Memory of the runner itself beside what the run's limit allows: compiled code, decoded
 /// pages, the engine's tables.
 const OWN_MEMORY: u64 = 768 << 20;
+/// Most bytes that one of a brought-in table becomes: a row of empty fields, in lists that grow
+/// by doubling.
+const BROUGHT_IN: u64 = 64;
 /// The run's memory when the ticket names none.
 const DEFAULT_MEMORY: u64 = 1 << 30;
 /// Wall-clock seconds when the ticket names none.
@@ -57,7 +63,10 @@ const MOST_OUTPUT: u64 = 256 << 20;
 
 impl RunSpec {
     pub(crate) fn data_bytes(&self) -> u64 {
-        or(self.limits().memory_bytes, DEFAULT_MEMORY).saturating_add(OWN_MEMORY)
+        let brought_in: u64 = self.bring_ins.iter().map(|files| files.bytes() as u64).sum();
+        or(self.limits().memory_bytes, DEFAULT_MEMORY)
+            .saturating_add(OWN_MEMORY)
+            .saturating_add(brought_in.saturating_mul(BROUGHT_IN))
     }
 
     pub(crate) fn kill_after(&self) -> Duration {

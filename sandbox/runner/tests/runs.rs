@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 
 use prost::Message as _;
+use sekisho_bring_in::Files;
 use sekisho_dataset::{Grant, GrantedKeys, Profile, Provenance, SealOptions, SealedWriter};
 use sekisho_proto::v1::{self, FailureClass, GrantedTable, RunLimits, RunTicket};
 use sekisho_runner::{
@@ -75,6 +76,7 @@ fn spec(module: &str, data: &Sealed) -> RunSpec {
         },
         manifest: manifest.unwrap(),
         component: Zeroizing::new(component),
+        bring_ins: Vec::new(),
         data: vec![RunData { folder: data.folder.clone(), keys: data.keys.clone() }],
         ingest: data.ingest.clone(),
         output_key: Key::generate().unwrap(),
@@ -132,6 +134,23 @@ fn per_patient_module_runs_in_the_jail() {
     assert_eq!(outputs.len(), 2);
     let overall = v1::CheckedOutput::decode(outputs.first().unwrap().as_slice()).unwrap();
     assert!(overall.evidence.unwrap().host_verified);
+}
+
+#[test]
+fn a_brought_in_table_is_looked_up_in_the_jail() {
+    let profile = std::fs::read_to_string(root().join("policies/profiles/emr.toml")).unwrap();
+    let data = seal(&profile, "conditions", &["code"]);
+    let mut spec = spec("burden", &data);
+    assert_eq!(failed(&spec).code, "not_brought_in");
+    let file = |name: &str| std::fs::read(root().join("sdk/examples/burden").join(name)).unwrap();
+    spec.bring_ins = vec![Files { description: file("burden.toml"), csv: file("burden.csv") }];
+    let outputs = opened(&spec, &succeeded(&spec));
+    let burden = v1::CheckedOutput::decode(outputs.first().unwrap().as_slice()).unwrap();
+    let evidence = burden.evidence.unwrap();
+    assert!(evidence.host_verified);
+    // Some have no condition at all, or none that the table scores.
+    let [scored] = evidence.cell_patients.as_slice() else { panic!("{evidence:?}") };
+    assert!((1..evidence.patients).contains(scored), "{evidence:?}");
 }
 
 #[test]

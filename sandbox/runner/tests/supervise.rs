@@ -25,6 +25,7 @@ fn spec(dummy: bool) -> RunSpec {
         manifest: String::new(),
         // Larger than a pipe holds, so that a runner that does not read blocks the feeder.
         component: Zeroizing::new(vec![0; 1 << 20]),
+        bring_ins: Vec::new(),
         data: vec![RunData {
             folder: std::env::temp_dir(),
             keys: GrantedKeys::from_pipe(b"SKGRANT1\0\0\0\x01d\0\0\0\x02v1\0\0\0\0").unwrap(),

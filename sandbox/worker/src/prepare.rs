@@ -31,6 +31,7 @@ pub fn prepare(site: &Site, ticket: VerifiedTicket, lease: v1::Lease) -> Result<
         ticket,
         manifest: lease.manifest,
         component,
+        bring_ins: Vec::new(),
         data,
         ingest: site.ingest_key.clone(),
         output_key,

@@ -14,6 +14,7 @@
 //! Must never depend on a gateway crate other than the log's verifier, nor on a store.
 
 mod analysis;
+mod bring_in;
 mod ceremony;
 mod cli;
 mod dummy;

@@ -80,6 +80,7 @@ impl Run {
             },
             manifest: String::from_utf8(read(&guest.manifest)?)?,
             component: Zeroizing::new(read(&guest.component)?),
+            bring_ins: Vec::new(),
             data: vec![RunData { folder: sealed.folder().to_owned(), keys: sealed.keys().clone() }],
             ingest: sealed.signer().clone(),
             output_key: key.clone(),

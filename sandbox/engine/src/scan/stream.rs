@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{ArrayRef, AsArray, DictionaryArray};
+use arrow::compute::{TakeOptions, take};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef, UInt32Type};
 use arrow::record_batch::RecordBatch;
 use datafusion::error::DataFusionError;
@@ -20,17 +21,28 @@ use crate::{Source, SourceError};
 const TOKEN: &str = "$patient";
 
 /// How the columns read from the source become the columns DataFusion sees: the token, the
-/// declared columns as they are under names no SQL can spell, then the columns the row filter
-/// names under their own names.
+/// declared columns as they are or as they are looked up, under names no SQL can spell, then
+/// the columns the row filter names under their own names.
 #[derive(Clone)]
 pub(super) struct Layout {
     table: String,
-    /// Names to read, declared columns first.
+    /// Names to read.
     read: Vec<String>,
+    /// Each column after the token: its position in the batch read (token at 0), and how it is
+    /// made of that. Declared columns first.
+    columns: Vec<(usize, How)>,
     declared: usize,
-    /// Position in the batch read (token at 0), and the dictionary for a code column.
-    filtered: Vec<(usize, Option<ArrayRef>)>,
     schema: SchemaRef,
+}
+
+/// How a column is made of one that is read.
+#[derive(Clone)]
+enum How {
+    AsIs,
+    /// Ids of codes as the texts of their dictionary.
+    Text(ArrayRef),
+    /// Ids of codes as what is looked up by them.
+    LookedUp(ArrayRef),
 }
 
 impl Layout {
@@ -41,28 +53,26 @@ impl Layout {
         dictionaries: &mut Dictionaries,
     ) -> Result<Self, Failed> {
         let mut fields = vec![Field::new(TOKEN, DataType::UInt64, false)];
-        let mut read = Vec::new();
+        let (mut read, mut columns) = (Vec::new(), Vec::new());
         for column in &view.columns {
-            fields.push(Field::new(format!("${}", read.len()), stored(column.kind), true));
-            read.push(column.name.clone());
+            fields.push(Field::new(format!("${}", columns.len()), stored(column.kind), true));
+            let how = column.looked_up.clone().map_or(How::AsIs, How::LookedUp);
+            columns.push((place(&mut read, &column.name), how));
         }
-        let mut filtered = Vec::new();
         let named = filter.map(Expr::column_refs).unwrap_or_default();
         for column in view.granted.iter().filter(|c| named.iter().any(|n| n.name == c.name)) {
             fields.push(Field::new(&column.name, data_type(column.kind), true));
-            let at = read.iter().position(|name| *name == column.name).unwrap_or_else(|| {
-                read.push(column.name.clone());
-                read.len() - 1
-            });
-            let dictionary = match column.kind {
-                ColumnKind::Code => Some(dictionaries.array(data, &view.name, &column.name)?),
-                _ => None,
+            let how = match column.kind {
+                ColumnKind::Code => {
+                    How::Text(dictionaries.array(data, &view.name, &column.name)?)
+                }
+                _ => How::AsIs,
             };
-            filtered.push((at + 1, dictionary));
+            columns.push((place(&mut read, &column.name), how));
         }
         let schema = Arc::new(Schema::new(fields));
         let (table, declared) = (view.name.clone(), view.columns.len());
-        Ok(Self { table, read, declared, filtered, schema })
+        Ok(Self { table, read, columns, declared, schema })
     }
 
     pub(super) fn schema(&self) -> SchemaRef {
@@ -76,24 +86,45 @@ impl Layout {
 
     /// Gives a batch of the source the columns of the schema; a batch of other types fails.
     fn arrange(&self, batch: &RecordBatch) -> Result<RecordBatch, DataFusionError> {
-        let mut columns: Vec<ArrayRef> = batch.columns().to_vec();
-        columns.truncate(1 + self.declared);
-        for (at, dictionary) in &self.filtered {
-            let column = batch.columns().get(*at).ok_or_else(|| {
+        let column = |at: usize| {
+            batch.columns().get(at).ok_or_else(|| {
                 DataFusionError::Internal("the source gave fewer columns than asked".to_owned())
-            })?;
-            match dictionary {
-                None => columns.push(Arc::clone(column)),
-                Some(codes) => {
-                    let ids = column.as_primitive_opt::<UInt32Type>().ok_or_else(|| {
-                        DataFusionError::Internal("codes must be stored as u32".to_owned())
-                    })?;
-                    let coded = DictionaryArray::try_new(ids.clone(), Arc::clone(codes))?;
-                    columns.push(Arc::new(coded));
-                }
-            }
+            })
+        };
+        let mut columns = vec![Arc::clone(column(0)?)];
+        for (at, how) in &self.columns {
+            columns.push(how.made(column(*at)?)?);
         }
         Ok(RecordBatch::try_new(self.schema(), columns)?)
+    }
+}
+
+/// Position of a column in the batch read, where it is read once however often it is used.
+fn place(read: &mut Vec<String>, name: &str) -> usize {
+    let at = read.iter().position(|known| known == name).unwrap_or_else(|| {
+        read.push(name.to_owned());
+        read.len() - 1
+    });
+    at + 1
+}
+
+impl How {
+    fn made(&self, column: &ArrayRef) -> Result<ArrayRef, DataFusionError> {
+        let ids = || {
+            column
+                .as_primitive_opt::<UInt32Type>()
+                .ok_or_else(|| DataFusionError::Internal("codes must be stored as u32".to_owned()))
+        };
+        Ok(match self {
+            Self::AsIs => Arc::clone(column),
+            Self::Text(codes) => {
+                Arc::new(DictionaryArray::try_new(ids()?.clone(), Arc::clone(codes))?)
+            }
+            // A missing code finds nothing; an id outside the dictionary is an error.
+            Self::LookedUp(values) => {
+                take(values, ids()?, Some(TakeOptions { check_bounds: true }))?
+            }
+        })
     }
 }
 

@@ -89,6 +89,7 @@ fn crosstab(suppress_below: i64) -> v1::CheckedOutput {
             grant("conditions", &["code"]),
             grant("labs", &["item", "value"]),
         ],
+        bring_ins: Vec::new(),
         data: Arc::new(ehr()),
         limits: v1::RunLimits::default(),
         dummy: false,

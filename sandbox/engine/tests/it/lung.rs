@@ -39,6 +39,7 @@ fn curves(min_cell: u32) -> Vec<(v1::CheckedOutput, v1::SurvivalCurve)> {
         manifest,
         parameters: Vec::new(),
         view: vec![grant("lung", &["time", "status", "sex"])],
+        bring_ins: Vec::new(),
         data: Arc::new(lung()),
         limits: v1::RunLimits { min_cell, ..v1::RunLimits::default() },
         dummy: false,

@@ -7,6 +7,8 @@ mod cohort;
 #[cfg(test)]
 mod hostile;
 #[cfg(test)]
+mod lookup;
+#[cfg(test)]
 mod lung;
 #[cfg(test)]
 mod misfit;

@@ -149,6 +149,7 @@ pub(crate) fn job(name: &str) -> Job {
         manifest,
         parameters: Vec::new(),
         view: vec![grant("visits", &["site", "weight"])],
+        bring_ins: Vec::new(),
         data: Arc::new(visits(300)),
         limits: v1::RunLimits { wall_seconds: 60, min_cell: 10, ..v1::RunLimits::default() },
         dummy: false,

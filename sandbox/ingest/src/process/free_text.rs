@@ -1,7 +1,6 @@
 use std::collections::BTreeMap;
-use std::sync::LazyLock;
 
-use regex::{Captures, Regex};
+use sekisho_identifying::TEXT;
 use unicode_normalization::UnicodeNormalization as _;
 
 /// Shortest removed value that is looked for in text: one character names nobody.
@@ -17,53 +16,6 @@ pub(super) struct Scrubber {
     known: Vec<String>,
     found: BTreeMap<&'static str, u64>,
 }
-
-/// A pattern, what stands in for it, and whether a match is one.
-struct Pattern {
-    name: &'static str,
-    mark: &'static str,
-    regex: LazyLock<Regex>,
-    is_one: fn(&str) -> bool,
-}
-
-macro_rules! pattern {
-    ($name:literal, $mark:literal, $is_one:expr, $text:literal) => {
-        Pattern {
-            name: $name,
-            mark: $mark,
-            // The texts are constants and compile: a test compiles each of them.
-            #[allow(clippy::unwrap_used, reason = "a constant that a test compiles")]
-            regex: LazyLock::new(|| Regex::new($text).unwrap()),
-            is_one: $is_one,
-        }
-    };
-}
-
-/// In this order: a card number holds what looks like a telephone number.
-static PATTERNS: [Pattern; 7] = [
-    pattern!("card_number", "〔カード番号〕", luhn, r"\d(?:[ -]?\d){12,18}"),
-    pattern!("mail", "〔メール〕", always, r"[A-Za-z0-9._%+-]+@[A-Za-z0-9.-]+\.[A-Za-z]{2,}"),
-    pattern!(
-        "telephone",
-        "〔電話番号〕",
-        telephone,
-        r"(?:\+81[ -]?|0)\d{1,4}[-( ]?\d{1,4}[-) ]?\d{3,4}"
-    ),
-    pattern!("insurer_number", "〔保険者番号〕", always, r"保険者番号\s*[::]?\s*\d{6,8}"),
-    pattern!(
-        "insured_number",
-        "〔被保険者番号〕",
-        always,
-        r"(?:被保険者(?:証)?(?:等)?(?:記号|番号)?|記号|番号)\s*[::]?\s*\d[\d ・-]{2,}"
-    ),
-    pattern!("postal_code", "〔郵便番号〕", always, r"〒?\b\d{3}-\d{4}\b"),
-    pattern!(
-        "name",
-        "〔氏名〕",
-        always,
-        r"\p{Han}{1,4}[ \u{3000}]?[\p{Han}\p{Hiragana}\p{Katakana}]{0,4}(?:さん|様|氏|殿)"
-    ),
-];
 
 impl Scrubber {
     pub(super) fn new(removed: Vec<usize>) -> Self {
@@ -94,19 +46,11 @@ impl Scrubber {
                 text = text.replace(known.as_str(), "〔氏名等〕");
             }
         }
-        for pattern in &PATTERNS {
-            let mut times = 0;
-            let replaced = pattern.regex.replace_all(&text, |found: &Captures<'_>| {
-                let whole = found.get(0).map_or("", |found| found.as_str());
-                if !(pattern.is_one)(whole) {
-                    return whole.to_owned();
-                }
-                times += 1;
-                pattern.mark.to_owned()
-            });
-            text = replaced.into_owned();
+        for pattern in &TEXT {
+            let (replaced, times) = pattern.replace(&text);
+            text = replaced;
             if times > 0 {
-                *self.found.entry(pattern.name).or_default() += times;
+                *self.found.entry(pattern.name()).or_default() += times;
             }
         }
         text
@@ -116,29 +60,6 @@ impl Scrubber {
     pub(super) fn found(&self) -> BTreeMap<String, u64> {
         self.found.iter().map(|(name, times)| ((*name).to_owned(), *times)).collect()
     }
-}
-
-fn always(_: &str) -> bool {
-    true
-}
-
-fn telephone(text: &str) -> bool {
-    let digits = text.bytes().filter(u8::is_ascii_digit).count();
-    if text.starts_with('+') { (11..=12).contains(&digits) } else { (10..=11).contains(&digits) }
-}
-
-/// The check digit of payment cards (ISO/IEC 7812-1).
-fn luhn(text: &str) -> bool {
-    let digits = text.bytes().rev().filter(u8::is_ascii_digit).map(|byte| u32::from(byte - b'0'));
-    let sum: u32 = digits
-        .enumerate()
-        .map(|(place, digit)| match (place % 2, digit * 2) {
-            (0, _) => digit,
-            (_, double) if double > 9 => double - 9,
-            (_, double) => double,
-        })
-        .sum();
-    sum.is_multiple_of(10)
 }
 
 #[cfg(test)]

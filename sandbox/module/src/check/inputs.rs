@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use toml::Value as Toml;
 
 use super::Errors;
@@ -8,6 +10,8 @@ use crate::raw::{RawColumn, RawParameter, RawTable};
 const MAX_TABLES: usize = 16;
 const MAX_COLUMNS: usize = 64;
 const MAX_PARAMETERS: usize = 32;
+/// Brought-in tables; each takes some of the run's memory.
+const MAX_BRING_INS: usize = 8;
 
 pub(super) fn tables(raw: Vec<RawTable>, world: World, errors: &mut Errors) -> Vec<TableInput> {
     if raw.is_empty() {
@@ -15,7 +19,11 @@ pub(super) fn tables(raw: Vec<RawTable>, world: World, errors: &mut Errors) -> V
     }
     errors.at_most("tables", "tables", raw.len(), MAX_TABLES);
     errors.unique("tables", raw.iter().map(|t| t.name.as_str()));
-    raw.into_iter().map(|t| table(t, world, errors)).collect()
+    let tables: Vec<_> = raw.into_iter().map(|t| table(t, world, errors)).collect();
+    let columns = tables.iter().flat_map(|table| &table.columns);
+    let brought: BTreeSet<_> = columns.filter_map(|c| Some(c.lookup()?.table)).collect();
+    errors.at_most("tables", "brought-in tables", brought.len(), MAX_BRING_INS);
+    tables
 }
 
 fn table(raw: RawTable, world: World, errors: &mut Errors) -> TableInput {
@@ -27,14 +35,46 @@ fn table(raw: RawTable, world: World, errors: &mut Errors) -> TableInput {
     }
     errors.at_most(&at, "columns", raw.columns.len(), MAX_COLUMNS);
     errors.unique(&at, raw.columns.iter().map(|c| c.name.as_str()));
-    let columns = raw.columns.into_iter().map(|c| column(&at, c, world, errors)).collect();
+    let columns: Vec<_> = raw.columns.into_iter().map(|c| column(&at, c, world, errors)).collect();
+    looked_up_by_codes(&at, &columns, errors);
     TableInput { name: raw.name, columns }
+}
+
+/// A column by which is looked up need not be declared; if it is, then as one of codes.
+fn looked_up_by_codes(at: &str, columns: &[ColumnInput], errors: &mut Errors) {
+    for lookup in columns.iter().filter_map(ColumnInput::lookup) {
+        let declared = columns.iter().find(|column| column.name == lookup.by);
+        if declared.is_some_and(|by| by.kind != ColumnKind::Code) {
+            errors.add("lookup", at, format!("`by = \"{}\"` must be a column of codes", lookup.by));
+        }
+    }
+}
+
+/// `by` belongs to names of the form `table.column`, and they need it.
+fn column_name(at: &str, raw: &RawColumn, errors: &mut Errors) {
+    match (raw.name.split_once('.'), &raw.by) {
+        (Some((table, column)), Some(by)) => {
+            for part in [table, column, by] {
+                errors.name(at, part);
+            }
+        }
+        (None, None) => errors.name(at, &raw.name),
+        (Some(_), None) => {
+            let message = "a column of a brought-in table needs `by`, the column of codes that \
+                           are looked up in it";
+            errors.add("lookup", at, message);
+        }
+        (None, Some(_)) => {
+            let message = "`by` is for columns of brought-in tables, named `table.column`";
+            errors.add("lookup", at, message);
+        }
+    }
 }
 
 fn column(table: &str, raw: RawColumn, world: World, errors: &mut Errors) -> ColumnInput {
     let at = format!("{table}.columns.{}", raw.name);
     errors.unknown(&at, &raw.unknown);
-    errors.name(&at, &raw.name);
+    column_name(&at, &raw, errors);
     let kind = match raw.kind.as_str() {
         "patient" => ColumnKind::Patient,
         "code" => ColumnKind::Code,
@@ -47,6 +87,9 @@ fn column(table: &str, raw: RawColumn, world: World, errors: &mut Errors) -> Col
             ColumnKind::Int
         }
     };
+    if raw.by.is_some() && matches!(kind, ColumnKind::Patient | ColumnKind::Date) {
+        errors.add("column_kind", &at, "what is looked up is a code, int or float");
+    }
     match (world, kind) {
         (World::PerPatient, ColumnKind::Patient) => {
             errors.add("column_kind", &at, "per-patient analyses are never given the patient");
@@ -61,7 +104,7 @@ fn column(table: &str, raw: RawColumn, world: World, errors: &mut Errors) -> Col
         }
         _ => {}
     }
-    ColumnInput { name: raw.name, kind, codes: raw.codes }
+    ColumnInput { name: raw.name, by: raw.by, kind, codes: raw.codes }
 }
 
 pub(super) fn parameters(raw: Vec<RawParameter>, errors: &mut Errors) -> Vec<ParameterSpec> {

@@ -1,5 +1,5 @@
 use super::*;
-use crate::manifest::{AggregateKind, ColumnKind, OutputBody, TableRole};
+use crate::manifest::{AggregateKind, ColumnKind, Lookup, OutputBody, TableRole};
 
 const PER_PATIENT: &str = r#"
 name = "km-by-sex"
@@ -144,6 +144,54 @@ fn cohort_mistakes_have_their_codes() {
         let found = cohort(from, to);
         assert!(found.iter().any(|(c, _)| *c == code), "{to}: {found:?}");
     }
+}
+
+/// The cohort manifest, which looks up a column by one that it does not declare.
+fn looking_up(column: &str) -> String {
+    let patient = "{ name = \"patient\", kind = \"patient\" },";
+    assert!(COHORT.contains(patient));
+    COHORT.replace(patient, &format!("{patient} {column},"))
+}
+
+#[test]
+fn a_column_of_a_brought_in_table_is_looked_up_by_a_column_of_the_dataset() {
+    let score = r#"{ name = "burden.score", kind = "float", by = "main" }"#;
+    let manifest = parse(&looking_up(score)).unwrap();
+    let table = &manifest.tables[0];
+    let lookup = Lookup { table: "burden", column: "score", by: "main" };
+    assert_eq!(table.columns[1].lookup(), Some(lookup));
+    assert_eq!(table.columns[2].lookup(), None);
+    assert_eq!(table.read(), ["patient", "sex", "main"]);
+    assert_eq!(manifest.bring_ins().into_iter().collect::<Vec<_>>(), ["burden"]);
+    // By a declared column, and as the domain of a key.
+    let group = r#"{ name = "burden.group", kind = "code", by = "sex" }"#;
+    let text = looking_up(group).replace("people.sex", "people.burden.group");
+    let manifest = parse(&text).unwrap();
+    assert_eq!(manifest.tables[0].read(), ["patient", "sex"]);
+    let OutputBody::Table(table) = &manifest.outputs[0].body else { panic!() };
+    let expected = TableRole::Key(KeyDomain::CodesOf { table: 0, column: 1 });
+    assert_eq!(table.columns[0].role, expected);
+    assert!(parse(COHORT).unwrap().bring_ins().is_empty());
+}
+
+#[test]
+fn a_lookup_that_does_not_fit_has_its_code() {
+    for (column, code) in [
+        (r#"{ name = "burden.score", kind = "float" }"#, "lookup"),
+        (r#"{ name = "score", kind = "float", by = "sex" }"#, "lookup"),
+        (r#"{ name = "burden.score", kind = "float", by = "patient" }"#, "lookup"),
+        (r#"{ name = "burden.score", kind = "date", by = "sex" }"#, "column_kind"),
+        (r#"{ name = "burden.score", kind = "patient", by = "sex" }"#, "column_kind"),
+        (r#"{ name = "burden.a.b", kind = "float", by = "sex" }"#, "name"),
+        (r#"{ name = ".score", kind = "float", by = "sex" }"#, "name"),
+        (r#"{ name = "burden.score", kind = "float", by = "a.b" }"#, "name"),
+    ] {
+        let found = codes(&looking_up(column));
+        assert_eq!(found.iter().map(|(code, _)| *code).collect::<Vec<_>>(), [code], "{column}");
+    }
+    let many = (0..9).map(|n| format!(r#"{{ name = "t{n}.score", kind = "int", by = "sex" }}"#));
+    let found = codes(&looking_up(&many.collect::<Vec<_>>().join(", ")));
+    assert_eq!(found, [("too_many", "tables".to_owned())]);
 }
 
 #[test]

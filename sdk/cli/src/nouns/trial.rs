@@ -5,6 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use sekisho_bring_in::Files;
 use sekisho_dataset::{Grant, Profile};
 use sekisho_module::{Manifest, inspect};
 use sekisho_proto::v1::{CheckedOutput, GrantedTable, RunLimits, RunUsage};
@@ -15,7 +16,7 @@ use serde_json::json;
 
 use crate::{
     analysis::AnalysisFiles,
-    dummy,
+    bring_in, dummy,
     error::CliError,
     gateway::Desk,
     nouns::catalog,
@@ -47,6 +48,10 @@ pub(crate) struct Trial {
     /// Parameter of the module, NAME=VALUE; may be repeated
     #[arg(long = "param", value_name = "NAME=VALUE")]
     parameters: Vec<String>,
+    /// Table in which the module looks codes up: its description, with the .csv file of the
+    /// same name beside it or after a colon; may be repeated
+    #[arg(long = "bring-in", value_name = "TABLE.toml[:TABLE.csv]")]
+    bring_ins: Vec<String>,
     /// Minimum cell of the disclosure check, distinct patients
     #[arg(long, default_value_t = 10)]
     min_cell: u32,
@@ -69,12 +74,14 @@ impl Trial {
             return Err(CliError::Input(format!("{path}: {refusal}")));
         }
         let values = parameters::read(&manifest, &self.parameters)?;
+        let bring_ins = self.bring_ins(&manifest)?;
         let profiles = self.profiles(desk).await?;
         let folder = tempfile::tempdir().map_err(CliError::file(std::env::temp_dir()))?;
         let mut run = self.prepare(&manifest, &profiles, folder.path())?;
         run.component = component;
         run.manifest = manifest_text;
         run.parameters = parameters::to_proto(&values);
+        run.bring_ins = bring_ins;
         let bar = desk.screen.bar(10, "running", "{spinner} {msg} {bar:30} {pos:>2}/10");
         let progress = bar.clone();
         // Blocks on a child process and its pipes: not the async threads' business.
@@ -87,6 +94,29 @@ impl Trial {
         let report = report.map_err(|error| CliError::LocalRun(error.to_string()))?;
         let report = report.map_err(|error| CliError::LocalRun(error.to_string()))?;
         self.show(desk, report)
+    }
+
+    /// The tables that the manifest names, each of which must be given.
+    fn bring_ins(&self, manifest: &Manifest) -> Result<Vec<Files>, CliError> {
+        let mut missing = manifest.bring_ins();
+        let mut given = Vec::new();
+        for argument in &self.bring_ins {
+            let (files, table) = bring_in::read(argument)?;
+            if missing.remove(table.description().table.as_str()) {
+                given.push(files);
+            } else {
+                let name = &table.description().table;
+                let text = format!("{argument}: the module names no table {name}, or it is twice");
+                return Err(CliError::Input(text));
+            }
+        }
+        match missing.first() {
+            None => Ok(given),
+            Some(name) => {
+                let text = format!("the module looks codes up in {name}: give it with --bring-in");
+                Err(CliError::Input(text))
+            }
+        }
     }
 
     async fn profiles(&self, desk: &Desk) -> Result<Vec<Profile>, CliError> {
@@ -126,6 +156,7 @@ impl Trial {
             manifest: String::new(),
             parameters: Vec::new(),
             view,
+            bring_ins: Vec::new(),
             limits: RunLimits { min_cell: self.min_cell, ..RunLimits::default() },
             data,
             ingest: sealed.signer,
@@ -199,11 +230,11 @@ fn view(manifest: &Manifest, profiles: &[Profile]) -> Result<Vec<GrantedTable>, 
             if found.next().is_some() {
                 return Err(CliError::Input(format!("two tables are called {}", input.name)));
             }
-            let columns = input.columns.iter().map(|column| {
+            let columns = input.read().into_iter().map(|column| {
                 table
-                    .column(&column.name)
+                    .column(column)
                     .map(|column| column.name.clone())
-                    .ok_or_else(|| missing(format!("column {}.{}", input.name, column.name)))
+                    .ok_or_else(|| missing(format!("column {}.{column}", input.name)))
             });
             Ok(GrantedTable {
                 table: input.name.clone(),

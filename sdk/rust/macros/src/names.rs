@@ -42,6 +42,7 @@ mod tests {
     #[test]
     fn names_become_rust() {
         assert_eq!(snake("by-sex"), "by_sex");
+        assert_eq!(snake("burden.score"), "burden_score");
         assert_eq!(snake("mean HbA1c"), "mean_hba1c");
         assert_eq!(snake("type"), "type_");
         assert_eq!(snake("5-year"), "_5_year");
