@@ -52,6 +52,12 @@ pub enum IngestError {
         /// What does not fit.
         reason: String,
     },
+    /// It was not said whether there is a list of persons who stay out (OP-1).
+    #[error("give --{list} FILE, or say --no-{list}: who stays out is never left unsaid")]
+    ListNotSaid {
+        /// `notices` or `optouts`.
+        list: &'static str,
+    },
     /// The rows read are not all accounted for: a fault of this program.
     #[error("table {table}: the rows do not add up: {totals:?}")]
     Unbalanced {
@@ -119,6 +125,7 @@ impl IngestError {
             Self::Profile(_) => "profile.invalid",
             Self::Source { errors, .. } => errors.first().map_or("source.bad", |error| error.code),
             Self::Tables { .. } => "ingest.tables",
+            Self::ListNotSaid { .. } => "ingest.list_not_said",
             Self::Unbalanced { .. } => "ingest.unbalanced",
             Self::TooManyRejected { .. } => "ingest.too_many_rejected",
             Self::Survivors { .. } => "ingest.survivors",

@@ -7,7 +7,7 @@ mod report;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-pub use lists::IntakeLists;
+pub use lists::{IntakeLists, PersonList};
 pub use register::{DeletionRequest, Deletions};
 pub use report::{DeletionNote, IntakeReport, ListNote, TableTotals, verify_report};
 

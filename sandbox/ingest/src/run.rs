@@ -51,7 +51,7 @@ pub struct Ingest<'a> {
 }
 
 /// How a source is taken in.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Intake {
     /// How the files are encoded.
     pub encoding: Encoding,

@@ -98,7 +98,7 @@ fn cr_1_canaries_of_the_source_rest_nowhere_in_the_site() {
     fs::write(&file, rows).unwrap();
     let table = format!("lung={}", file.display());
     let args = ["csv", "--profile", profile.to_str().unwrap(), "--table", &table];
-    let done = site.run(&args, &["--zone", "--receiver", "--out"]);
+    let done = site.take(&args);
     json(&done);
     fs::remove_file(profile).unwrap();
     let mut scanned = vec![done.stdout, done.stderr];

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use sekisho_dataset::{FileCheck, Grant, read_table};
 use serde_json::Value;
@@ -60,14 +60,21 @@ impl Ward {
     }
 
     fn seal(&self, extra: &[&str]) -> Output {
-        let (profile, file) = (self.0.at("ward.toml"), self.0.at("stays.csv"));
+        let words = self.words();
+        self.0.take(&[&words.each_ref().map(String::as_str), extra].concat())
+    }
+
+    fn words(&self) -> [String; 5] {
+        let [profile, file] = ["ward.toml", "stays.csv"].map(|name| self.0.at(name));
         let table = format!("stays={}", file.display());
-        let args = ["csv", "--profile", profile.to_str().unwrap(), "--table", &table];
-        self.0.run(&[&args, extra].concat(), &["--zone", "--receiver", "--out"])
+        ["csv", "--profile", profile.to_str().unwrap(), "--table", &table].map(str::to_owned)
     }
 
     fn refused(&self, extra: &[&str]) -> (String, Value) {
-        let done = self.seal(extra);
+        Self::refusal(&self.seal(extra))
+    }
+
+    fn refusal(done: &Output) -> (String, Value) {
         assert_eq!(done.status.code(), Some(1), "{done:?}");
         let error: Value = serde_json::from_slice(&done.stderr).unwrap();
         (error["error"]["code"].as_str().unwrap().to_owned(), error["error"].clone())
@@ -116,6 +123,44 @@ fn op_1_who_opted_out_or_was_not_told_stays_out_and_a_signed_report_says_so() {
     let signer = ward.0.at("identified/ingest-verify.pem");
     let args = ["report", file.to_str().unwrap(), "--signer", signer.to_str().unwrap()];
     assert_eq!(ward.0.run(&args, &[]).status.code(), Some(1), "a changed report");
+}
+
+#[test]
+fn op_1_a_source_is_not_taken_until_it_is_said_of_each_list_that_it_is_or_is_not() {
+    let ward = Ward::new();
+    let list = ward.put("list.csv", b"id,date\n00000001,2020-01-01\n");
+    let words = ward.words();
+    let words = words.each_ref().map(String::as_str);
+    let run =
+        |extra: &[&str]| ward.0.run(&[&words, extra].concat(), &["--zone", "--receiver", "--out"]);
+    for unsaid in [
+        &[][..],
+        &["--no-notices"],
+        &["--no-optouts"],
+        &["--notices", &list],
+        &["--optouts", &list],
+    ] {
+        assert_eq!(Ward::refusal(&run(unsaid)).0, "ingest.list_not_said", "{unsaid:?}");
+    }
+    let both = ["--notices", &list, "--no-notices", "--no-optouts"];
+    assert_eq!(run(&both).status.code(), Some(2), "a list that is and is not");
+    assert!(!ward.0.at("datasets").exists());
+
+    let summary = json(&run(&["--no-notices", "--optouts", &list]));
+    let report = ward.report("v1");
+    assert_eq!(report["lists"], summary["lists"]);
+    let said = |at: usize, what: &str| report["lists"][at][what].clone();
+    assert_eq!((said(0, "kind"), said(0, "joined")), ("notice".into(), false.into()));
+    assert_eq!((said(1, "kind"), said(1, "joined")), ("optout".into(), true.into()));
+    let file = ward.0.at("datasets/ward/v1.intake.json");
+    let signer = ward.0.at("identified/ingest-verify.pem");
+    let shown = Command::new(env!("CARGO_BIN_EXE_sekisho-ingest"))
+        .args(["report".as_ref(), file.as_os_str(), "--signer".as_ref(), signer.as_os_str()])
+        .output()
+        .unwrap();
+    for list in ["notice list: there is none", "optout list joined: 1 row(s)"] {
+        assert!(holds(&shown.stdout, list.as_bytes()), "{shown:?}");
+    }
 }
 
 #[test]

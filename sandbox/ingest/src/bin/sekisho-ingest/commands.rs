@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 
 use sekisho_dataset::{Profile, SealOptions, SealedVersion};
 use sekisho_ingest::{
-    Format, IdentifiedZone, Ingest, IngestError, Inquiry, Intake, IntakeLists, Progress, Silent,
-    Summary, check_apart, verify_report, write_catalogue,
+    Format, IdentifiedZone, Ingest, IngestError, Inquiry, Intake, IntakeLists, PersonList,
+    Progress, Silent, Summary, check_apart, verify_report, write_catalogue,
 };
 use sekisho_vault::{ReceivingPublic, VerifyingIdentity};
 use serde_json::{Value, json};
@@ -16,7 +16,7 @@ use crate::args::{
     DeletionArgs, EhrArgs, FilesArgs, Folders, ReceiptArgs, ReidentifyArgs, RejectsArgs,
     ReportArgs, SourceArgs, Target, VerifyArgs,
 };
-use crate::show::{Bar, summary_text, to_json, totals_text};
+use crate::show::{Bar, list_text, summary_text, to_json, totals_text};
 
 /// What a command tells, in both forms.
 pub(crate) struct Done {
@@ -65,9 +65,11 @@ pub(crate) fn reidentify(args: &ReidentifyArgs) -> Result<Done, IngestError> {
     let intake = Intake {
         encoding: args.encoding,
         lists: IntakeLists {
-            optouts: args.optouts.clone(),
+            // Notices are about taking in; this source was.
+            notices: PersonList::NoList,
+            notice_days: 0,
+            optouts: args.optouts.clone().map_or(PersonList::NoList, PersonList::File),
             encoding: args.encoding,
-            ..IntakeLists::default()
         },
         max_rejected: 0.0,
     };
@@ -99,9 +101,9 @@ fn source(
     let intake = Intake {
         encoding: args.encoding,
         lists: IntakeLists {
-            notices: args.notices.clone(),
+            notices: PersonList::said("notices", args.notices.clone(), args.no_notices)?,
             notice_days: args.notice_days,
-            optouts: args.optouts.clone(),
+            optouts: PersonList::said("optouts", args.optouts.clone(), args.no_optouts)?,
             encoding: args.encoding,
         },
         max_rejected: args.max_rejected,
@@ -117,6 +119,9 @@ pub(crate) fn report(args: &ReportArgs) -> Result<Done, IngestError> {
         "Signed by the identified zone. {} {}: {} person(s) stayed out, {} of them found sealed",
         report.dataset, report.version, report.excluded_persons, report.survivors
     );
+    for list in &report.lists {
+        text.push_str(&format!("\n  {}", list_text(list)));
+    }
     for table in &report.tables {
         text.push_str(&format!("\n  {:20} {}", table.table, totals_text(&table.totals)));
     }

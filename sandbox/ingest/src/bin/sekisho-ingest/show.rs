@@ -1,7 +1,7 @@
 //! How progress, results and errors look.
 
 use indicatif::{HumanCount, ProgressBar, ProgressStyle};
-use sekisho_ingest::{IngestError, Progress, Summary, Totals};
+use sekisho_ingest::{IngestError, ListNote, Progress, Summary, Totals};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -55,6 +55,9 @@ pub(crate) fn summary_text(summary: &Summary) -> String {
             text.push_str(&format!("  {table:20} {}\n", totals_text(totals)));
         }
     }
+    for list in &summary.lists {
+        text.push_str(&format!("  {}\n", list_text(list)));
+    }
     for (what, path) in [("Intake report", &summary.report), ("Rejected rows", &summary.rejects)] {
         if let Some(path) = path {
             text.push_str(&format!("{what}: {}\n", path.display()));
@@ -76,6 +79,16 @@ pub(crate) fn totals_text(totals: &Totals) -> String {
         totals.rejected,
         totals.removed_by_rule
     )
+}
+
+/// What was said of a list of persons.
+pub(crate) fn list_text(list: &ListNote) -> String {
+    let ListNote { kind, joined, entries, .. } = list;
+    if *joined {
+        format!("{kind} list joined: {entries} row(s)")
+    } else {
+        format!("{kind} list: there is none, by --no-{kind}s")
+    }
 }
 
 /// The error, its cause, and its stable code.
