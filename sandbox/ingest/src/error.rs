@@ -82,6 +82,17 @@ pub enum IngestError {
         /// Rows found.
         persons: u64,
     },
+    /// No source was taken in under this id space, so nothing could take effect in it.
+    #[error(
+        "the zone knows no id space {id_space}, only: {}. If it is to come, say --new-id-space",
+        .known.join(", ")
+    )]
+    UnknownIdSpace {
+        /// The id space.
+        id_space: String,
+        /// Those that are known.
+        known: Vec<String>,
+    },
     /// The order is not the gateway's, or not one that may be answered.
     #[error("the order is refused: {0}")]
     Order(&'static str),
@@ -129,6 +140,7 @@ impl IngestError {
             Self::Unbalanced { .. } => "ingest.unbalanced",
             Self::TooManyRejected { .. } => "ingest.too_many_rejected",
             Self::Survivors { .. } => "ingest.survivors",
+            Self::UnknownIdSpace { .. } => "ingest.unknown_id_space",
             Self::Order(_) => "ingest.order",
             Self::NoId => "ingest.no_id",
             Self::ZonesOverlap { .. } => "ingest.zones_overlap",

@@ -60,6 +60,7 @@ impl Ingest<'_> {
         let mut report = None;
         if let Some(taken) = &taken {
             let written = self.report(&sealed, taken)?;
+            self.zone.id_spaces().add(&sealed.version().profile().id_space)?;
             report = Some(written.write(&sealed.folder(), self.zone.identity())?);
         }
         let sealed = sealed.publish()?;

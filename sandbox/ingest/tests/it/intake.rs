@@ -182,6 +182,36 @@ fn op_2_a_deletion_request_takes_effect_in_the_next_version_and_is_traceable() {
 }
 
 #[test]
+fn op_2_a_deletion_request_under_a_mistyped_id_space_is_refused() {
+    let ward = Ward::new();
+    let id = ward.put("id.txt", b"00000007\n");
+    let add = |extra: &[&str]| {
+        let request = ["--id-file", &id, "--reference", "D-1", "--received-on", "2026-11-01"];
+        ward.0.run(&[&["deletions", "add"], &request[..], extra].concat(), &["--zone"])
+    };
+    let profile = ward.0.at("ward.toml");
+    let profile = ["--profile", profile.to_str().unwrap()];
+    // Nothing was taken in yet, so that no id space is known.
+    assert_eq!(Ward::refusal(&add(&["--id-space", "ward"])).0, "ingest.unknown_id_space");
+    assert_eq!(Ward::refusal(&add(&profile)).0, "ingest.unknown_id_space");
+    assert_eq!(ward.seal(&["--max-rejected", "2"]).status.code(), Some(2), "a failed ingest");
+    assert_eq!(Ward::refusal(&add(&profile)).0, "ingest.unknown_id_space");
+    json(&ward.seal(&[]));
+    for mistyped in ["wards", "", "../ward", "Ward"] {
+        let refused = Ward::refusal(&add(&["--id-space", mistyped]));
+        assert_eq!(refused.0, "ingest.unknown_id_space", "{mistyped}");
+    }
+    let listed = || json(&ward.0.run(&["deletions", "list"], &["--zone"]));
+    assert_eq!(listed().as_array().unwrap().len(), 0);
+    json(&add(&["--id-space", "checkups", "--new-id-space"]));
+    assert_eq!(json(&add(&["--id-space", "ward"]))["id_space"], "ward");
+    assert_eq!(json(&add(&profile))["id_space"], "ward", "the same again");
+    let spaces: Vec<_> =
+        listed().as_array().unwrap().iter().map(|it| it["id_space"].clone()).collect();
+    assert_eq!(spaces, ["checkups", "ward"]);
+}
+
+#[test]
 fn wrong_rows_go_to_a_sealed_file_up_to_the_share_that_is_allowed() {
     let ward = Ward::new();
     let bad = "00000021,厚労　太郎,four,東,\n00000022,厚労　次郎,200,東,\n,厚労　三郎,30,東,\n";

@@ -63,9 +63,15 @@ pub(crate) struct DeletionArgs {
     #[arg(long)]
     pub(crate) zone: PathBuf,
     /// Id space of the data sets it is about; the id of the data set unless its profile says
-    /// otherwise.
+    /// otherwise. One that a source was taken in under.
+    #[arg(long, required_unless_present = "profile")]
+    pub(crate) id_space: Option<String>,
+    /// Profile of a data set it is about (TOML), instead of its id space.
+    #[arg(long, value_name = "FILE", conflicts_with = "id_space")]
+    pub(crate) profile: Option<PathBuf>,
+    /// Nothing was taken in under this id space yet.
     #[arg(long)]
-    pub(crate) id_space: String,
+    pub(crate) new_id_space: bool,
     /// A file with the person's id as the sources spell it, one part a line; never an
     /// argument, which other users of the machine could read.
     #[arg(long, value_name = "FILE")]

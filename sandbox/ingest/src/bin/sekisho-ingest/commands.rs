@@ -158,9 +158,19 @@ pub(crate) fn add_deletion(args: &DeletionArgs) -> Result<Done, IngestError> {
     let content = sekisho_vault::read_private_file(&args.id_file)?;
     let id = String::from_utf8_lossy(&content);
     let parts: Vec<&str> = id.lines().filter(|line| !line.trim().is_empty()).collect();
-    zone.record_deletion(&args.id_space, &parts, &args.reference, args.received_on)?;
-    let text = format!("Recorded {}. It takes effect in the next version.", args.reference);
-    Ok(Done { text, json: json!({ "recorded": args.reference }) })
+    let id_space = match &args.profile {
+        Some(file) => profile(file)?.id_space,
+        None => args.id_space.clone().unwrap_or_default(),
+    };
+    if !args.new_id_space {
+        zone.check_id_space(&id_space)?;
+    }
+    zone.record_deletion(&id_space, &parts, &args.reference, args.received_on)?;
+    let reference = &args.reference;
+    Ok(Done {
+        text: format!("Recorded {reference}. It takes effect in the next version of {id_space}."),
+        json: json!({ "recorded": reference, "id_space": id_space }),
+    })
 }
 
 pub(crate) fn list_deletions(zone: &Path) -> Result<Done, IngestError> {
