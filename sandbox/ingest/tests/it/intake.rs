@@ -28,7 +28,7 @@ columns = [
 ]
 "#;
 
-const HEADER: &str = "被保険者番号,氏名,年齢,病棟,備考\n";
+pub(crate) const HEADER: &str = "被保険者番号,氏名,年齢,病棟,備考\n";
 
 /// Twenty persons with two rows each, person 3 in a ward the profile does not know.
 fn rows() -> String {
@@ -42,17 +42,17 @@ fn rows() -> String {
     HEADER.to_owned() + &(1..=20).flat_map(|number| [row(number), row(number)]).collect::<String>()
 }
 
-struct Ward(Site);
+pub(crate) struct Ward(pub(crate) Site);
 
 impl Ward {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let ward = Self(Site::new());
         ward.put("ward.toml", PROFILE.as_bytes());
         ward.put("stays.csv", rows().as_bytes());
         ward
     }
 
-    fn put(&self, name: &str, bytes: &[u8]) -> String {
+    pub(crate) fn put(&self, name: &str, bytes: &[u8]) -> String {
         let path = self.0.at(name);
         fs::write(&path, bytes).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
@@ -64,7 +64,7 @@ impl Ward {
         self.0.take(&[&words.each_ref().map(String::as_str), extra].concat())
     }
 
-    fn words(&self) -> [String; 5] {
+    pub(crate) fn words(&self) -> [String; 5] {
         let [profile, file] = ["ward.toml", "stays.csv"].map(|name| self.0.at(name));
         let table = format!("stays={}", file.display());
         ["csv", "--profile", profile.to_str().unwrap(), "--table", &table].map(str::to_owned)
