@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
+use indicatif::ProgressDrawTarget;
 use sekisho_dataset::{Profile, SealOptions, SealedVersion};
 use sekisho_ingest::{
     Format, IdentifiedZone, Ingest, IngestError, Inquiry, Intake, IntakeLists, PersonList,
@@ -213,7 +214,7 @@ fn ingest(
     let summary = if quiet || !io::stderr().is_terminal() {
         make(&ingest, &mut Silent)?
     } else {
-        make(&ingest, &mut Bar::default())?
+        make(&ingest, &mut Bar::on(ProgressDrawTarget::stderr))?
     };
     Ok(Done { text: summary_text(&summary), json: to_json(&summary) })
 }
