@@ -1,7 +1,9 @@
 //! The program as a steward runs it.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::PathBuf;
+use std::process::Stdio;
 
 use sekisho_dataset::{FileCheck, Grant, read_table};
 use serde_json::Value;
@@ -110,6 +112,25 @@ fn cr_1_canaries_of_the_source_rest_nowhere_in_the_site() {
     }
     let paths = all_files(site.0.path());
     assert!(paths.iter().all(|path| !path.to_string_lossy().contains("CANARY")));
+}
+
+/// Requirement CR-1: ids and keys are in its memory from the first row on.
+#[test]
+fn cr_1_an_ingest_that_reads_can_leave_no_core_file() {
+    let site = Site::new();
+    let profile = format!("{REPOSITORY}/policies/profiles/lung.toml");
+    let words = ["csv", "--profile", &profile, "--table", "lung=/dev/stdin"];
+    let mut ingest = site.taking(&words).stdin(Stdio::piped()).spawn().unwrap();
+    let rows = fs::read_to_string(format!("{REPOSITORY}/tests/data/lung.csv")).unwrap();
+    let (header, rows) = rows.split_once('\n').unwrap();
+    // More than fits into a pipe: it is reading when this has been written.
+    let source = format!("{header}\n{}", rows.repeat(40));
+    ingest.stdin.as_mut().unwrap().write_all(source.as_bytes()).unwrap();
+    let limits = fs::read_to_string(format!("/proc/{}/limits", ingest.id())).unwrap();
+    ingest.kill().unwrap();
+    ingest.wait().unwrap();
+    let core = limits.lines().find_map(|line| line.strip_prefix("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().collect::<Vec<_>>(), ["0", "0", "bytes"]);
 }
 
 #[test]
