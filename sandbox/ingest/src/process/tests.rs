@@ -178,6 +178,11 @@ fn dp_1_numbers_are_rounded_to_the_nearest_step_and_halves_go_up() {
         let changed = field.parse() != Ok(wanted);
         assert_eq!(made(float, field), Ok((Value::Float(Some(wanted)), changed)), "{field}");
     }
+    let tenths = r#"kind = "float", rule = { round = 0.1 }, dummy = { uniform = [1, 9] }"#;
+    for (field, wanted) in [("36.64", 36.6), ("36.65", 36.7), ("0.3", 0.3), ("1e3", 1000.0)] {
+        let changed = field.parse() != Ok(wanted);
+        assert_eq!(made(tenths, field), Ok((Value::Float(Some(wanted)), changed)), "{field}");
+    }
     let int =
         r#"kind = "int", range = [0, 130], rule = { round = 5 }, dummy = { uniform = [1, 9] }"#;
     for (field, wanted) in [("0", 0), ("2", 0), ("3", 5), ("5", 5), ("128", 130)] {
