@@ -299,6 +299,12 @@ impl Site {
             .arg(self.root.join("datasets"))
     }
 
+    /// The same for a source without lists of persons: it is public, or made up.
+    #[must_use]
+    pub fn ingest_everybody(&self, source: &str) -> Tool {
+        self.ingest(source).arg("--no-notices").arg("--no-optouts")
+    }
+
     /// A command of the identified zone.
     #[must_use]
     pub fn identified(&self, command: &str) -> Tool {

@@ -36,7 +36,7 @@ fn cr_1_a_million_rows_leave_nothing_in_the_clear_while_they_are_sealed() {
     let module = desk::bring_in(&site, &example("km-by-sex"), &project);
 
     let ingest = site
-        .ingest("csv")
+        .ingest_everybody("csv")
         .arg("--profile")
         .arg(clinic::profile())
         .arg("--table")

@@ -125,7 +125,8 @@ fn sealed(site: &Site, folder: &Path, name: &str, changes: &[(&str, &str)]) -> P
 
 /// Seals tables of identified persons as a steward does, and registers them.
 fn ingested(site: &Site, folder: &Path, name: &str, change: (&str, &str), tables: &[(&str, &str)]) {
-    let mut ingest = site.ingest("csv").arg("--profile").arg(profile(folder, name, &[change]));
+    let mut ingest =
+        site.ingest_everybody("csv").arg("--profile").arg(profile(folder, name, &[change]));
     for (table, rows) in tables {
         let file = folder.join(format!("{table}.csv"));
         fs::write(&file, rows).unwrap();

@@ -195,7 +195,7 @@ fn named_lung(site: &Site, folder: &Path) -> Vec<String> {
         }
     }
     fs::write(folder.join("named.csv"), csv).unwrap();
-    let sealed = site.ingest("csv").arg("--profile").arg(folder.join("named.toml"));
+    let sealed = site.ingest_everybody("csv").arg("--profile").arg(folder.join("named.toml"));
     let table = format!("lung={}", folder.join("named.csv").display());
     site.register(&sealed.args(["--table", &table, "--json"]).succeed().unwrap()).unwrap();
     females

@@ -85,7 +85,7 @@ impl Site {
     /// [`SiteError`].
     pub fn seal_lung(&self) -> Result<Ran, SiteError> {
         let table = repository().join("tests/data/lung.csv");
-        self.ingest("csv")
+        self.ingest_everybody("csv")
             .arg("--profile")
             .arg(repository().join("policies/profiles/lung.toml"))
             .arg("--table")

@@ -53,6 +53,12 @@ pub enum IngestError {
         /// What does not fit.
         reason: String,
     },
+    /// It was not said whether there is a list of persons who stay out (OP-1).
+    #[error("give --{list} FILE, or say --no-{list}: who stays out is never left unsaid")]
+    ListNotSaid {
+        /// `notices` or `optouts`.
+        list: &'static str,
+    },
     /// The rows read are not all accounted for: a fault of this program.
     #[error("table {table}: the rows do not add up: {totals:?}")]
     Unbalanced {
@@ -76,6 +82,17 @@ pub enum IngestError {
     Survivors {
         /// Rows found.
         persons: u64,
+    },
+    /// No source was taken in under this id space, so nothing could take effect in it.
+    #[error(
+        "the zone knows no id space {id_space}, only: {}. If it is to come, say --new-id-space",
+        .known.join(", ")
+    )]
+    UnknownIdSpace {
+        /// The id space.
+        id_space: String,
+        /// Those that are known.
+        known: Vec<String>,
     },
     /// The order is not the gateway's, or not one that may be answered.
     #[error("the order is refused: {0}")]
@@ -123,9 +140,11 @@ impl IngestError {
             Self::Profile(_) => "profile.invalid",
             Self::Source { errors, .. } => errors.first().map_or("source.bad", |error| error.code),
             Self::Tables { .. } => "ingest.tables",
+            Self::ListNotSaid { .. } => "ingest.list_not_said",
             Self::Unbalanced { .. } => "ingest.unbalanced",
             Self::TooManyRejected { .. } => "ingest.too_many_rejected",
             Self::Survivors { .. } => "ingest.survivors",
+            Self::UnknownIdSpace { .. } => "ingest.unknown_id_space",
             Self::Order(_) => "ingest.order",
             Self::NoId => "ingest.no_id",
             Self::Deployment(error) => error.code(),

@@ -1,13 +1,15 @@
 //! Who may come in: notices, opt-outs and deletion requests, joined in the identified zone
 //! before anything else is read of a person (OP-1, OP-2).
 
+mod id_spaces;
 mod lists;
 mod register;
 mod report;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-pub use lists::IntakeLists;
+pub(crate) use id_spaces::IdSpaces;
+pub use lists::{IntakeLists, PersonList};
 pub use register::{DeletionRequest, Deletions};
 pub use report::{DeletionNote, IntakeReport, ListNote, TableTotals, verify_report};
 

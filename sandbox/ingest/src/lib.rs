@@ -34,8 +34,8 @@ mod zone;
 
 pub use error::{IngestError, SourceError};
 pub use intake::{
-    DeletionNote, DeletionRequest, Deletions, IntakeLists, IntakeReport, ListNote, TableTotals,
-    verify_report,
+    DeletionNote, DeletionRequest, Deletions, IntakeLists, IntakeReport, ListNote, PersonList,
+    TableTotals, verify_report,
 };
 pub use pseudonyms::Pseudonyms;
 pub use reidentify::{Inquiry, Reidentified};

@@ -130,19 +130,32 @@ impl RowProcessor {
         batch: &mut BatchBuilder,
         errors: &mut Vec<FieldError>,
     ) -> Result<Outcome, IngestError> {
+        let outcome = self.judge(fields, number, tokens, errors)?;
+        if outcome == Outcome::Kept {
+            batch.push(&self.values);
+        }
+        Ok(outcome)
+    }
+
+    /// What would become of the row: the same as [`Self::row`], and it goes nowhere.
+    pub(crate) fn judge(
+        &mut self,
+        fields: &[&str],
+        number: u64,
+        tokens: &mut PatientTokens,
+        errors: &mut Vec<FieldError>,
+    ) -> Result<Outcome, IngestError> {
         let before = errors.len();
         let outcome = self.values(fields, number, tokens, errors)?;
         if errors.len() > before {
             return Ok(Outcome::Wrong);
         }
-        if outcome == Outcome::Kept {
-            if let Some(uniqueness) = &mut self.uniqueness
-                && let Err(wrong) = uniqueness.add(&self.values)
-            {
-                errors.push(wrong);
-                return Ok(Outcome::Wrong);
-            }
-            batch.push(&self.values);
+        if outcome == Outcome::Kept
+            && let Some(uniqueness) = &mut self.uniqueness
+            && let Err(wrong) = uniqueness.add(&self.values)
+        {
+            errors.push(wrong);
+            return Ok(Outcome::Wrong);
         }
         Ok(outcome)
     }

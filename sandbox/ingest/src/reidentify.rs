@@ -157,7 +157,12 @@ impl Reidentified {
 
 /// Opens what [`Reidentified::seal`] kept; fails when it was changed or renamed.
 pub(crate) fn kept_ids(zone: &IdentifiedZone, file: &Path) -> Result<Vec<String>, IngestError> {
-    let bytes = sekisho_vault::read_private_file(file)?;
+    // Not as a secret is read: those are small, and a cell may have many persons.
+    let bytes = fs::read(file).map_err(|source| IngestError::Io {
+        path: file.to_owned(),
+        doing: "reading the answer",
+        source,
+    })?;
     let name = file.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
     let plain = sekisho_vault::open(zone.sealing(), &kept(name), &bytes)?;
     Ok(String::from_utf8_lossy(&plain).lines().map(str::to_owned).collect())
@@ -221,5 +226,25 @@ mod tests {
     fn ri_3_the_zone_refuses_other_recipients_and_purposes() {
         assert!(order(|order| order.recipient = "insurer".to_owned()).is_err());
         assert!(order(|order| order.purpose = "marketing".to_owned()).is_err());
+    }
+
+    #[test]
+    fn ri_2_an_answer_of_many_persons_opens_again_under_its_own_name_only() {
+        let dir = tempfile::tempdir().unwrap();
+        let zone = IdentifiedZone::init(&dir.path().join("identified")).unwrap();
+        let ids: Vec<String> = (0..10_000).map(|number| format!("{number:010}")).collect();
+        let answer = Reidentified {
+            reidentification_id: "reidentification_1".to_owned(),
+            case_number: "PMDA-2026-1".to_owned(),
+            recipient: "pmda".to_owned(),
+            found: ids.len(),
+            ids,
+            not_disclosed: 0,
+        };
+        let file = answer.seal(&zone).unwrap();
+        assert_eq!(kept_ids(&zone, &file).unwrap(), answer.ids);
+        let renamed = file.with_file_name("reidentification_2.sealed");
+        fs::rename(&file, &renamed).unwrap();
+        assert!(kept_ids(&zone, &renamed).is_err());
     }
 }

@@ -51,7 +51,7 @@ pub struct Ingest<'a> {
 }
 
 /// How a source is taken in.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Intake {
     /// How the files are encoded.
     pub encoding: Encoding,
@@ -208,4 +208,54 @@ pub(crate) fn check_tables(
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn checked(totals: Totals, max_rejected: f64) -> Option<&'static str> {
+        let read = TableRead { totals, sha256: [0; 32], note: ProcessingNote::default() };
+        check_totals("visits", &read, max_rejected).err().map(|error| error.code())
+    }
+
+    #[test]
+    fn a_table_whose_rows_do_not_add_up_is_refused() {
+        let good = Totals {
+            read: 21,
+            sealed: 1,
+            opted_out: 2,
+            not_notified: 3,
+            deleted: 4,
+            rejected: 5,
+            removed_by_rule: 6,
+        };
+        assert_eq!(checked(good, 1.0), None);
+        type Field = fn(&mut Totals) -> &mut u64;
+        let fields: [Field; 7] = [
+            |totals| &mut totals.read,
+            |totals| &mut totals.sealed,
+            |totals| &mut totals.opted_out,
+            |totals| &mut totals.not_notified,
+            |totals| &mut totals.deleted,
+            |totals| &mut totals.rejected,
+            |totals| &mut totals.removed_by_rule,
+        ];
+        for (place, field) in fields.into_iter().enumerate() {
+            for lost in [true, false] {
+                let mut totals = good;
+                let count = field(&mut totals);
+                *count = if lost { *count - 1 } else { *count + 1 };
+                assert_eq!(checked(totals, 1.0), Some("ingest.unbalanced"), "{place} {lost}");
+            }
+        }
+    }
+
+    #[test]
+    fn more_rejected_rows_than_allowed_are_refused() {
+        let totals = Totals { read: 20, sealed: 18, rejected: 2, ..Totals::default() };
+        assert_eq!(checked(totals, 0.1), None);
+        assert_eq!(checked(totals, 0.09), Some("ingest.too_many_rejected"));
+        assert_eq!(checked(totals, 0.0), Some("ingest.too_many_rejected"));
+    }
 }

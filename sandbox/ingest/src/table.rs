@@ -68,7 +68,7 @@ pub(crate) type Sink<'a> = &'a mut dyn FnMut(RecordBatch) -> Result<(), IngestEr
 
 impl TableIntake<'_> {
     /// Reads one table. `open` opens its source from the start: twice when a rule needs to
-    /// know beforehand which codes are rare. `file` names the source in errors.
+    /// know beforehand which codes are rare among those who will be sealed. `file` names the source in errors.
     pub(crate) fn read(
         &mut self,
         table: &TableSpec,
@@ -119,14 +119,18 @@ impl TableIntake<'_> {
         let Some(mut counter) = Counter::of(table, rows.headers()) else {
             return Ok(Frequent::default());
         };
-        let processor = processor(self.profile, table, file, &*rows, Frequent::default())?;
-        let mut number = 0;
+        let mut processor = processor(self.profile, table, file, &*rows, Frequent::default())?;
+        let (mut number, mut wrong) = (0, Vec::new());
         while rows.advance()? {
             number += 1;
             let Ok(fields) = rows.fields() else { continue };
             let Ok(token) = processor.person(&fields, number, self.tokens)? else { continue };
-            // Persons who stay out must not make a code look frequent.
-            if self.gate.judge(token) == Verdict::In {
+            if self.gate.judge(token) != Verdict::In {
+                continue;
+            }
+            // What is wrong with a row is said in the second pass.
+            wrong.clear();
+            if processor.judge(&fields, number, self.tokens, &mut wrong)? == Outcome::Kept {
                 counter.row(&fields, token);
             }
         }

@@ -7,6 +7,7 @@ use sekisho_vault::{
     FileVault, Key, ReceivingKey, SigningIdentity, VaultError, create_private_dir,
 };
 
+use crate::intake::IdSpaces;
 use crate::process::normalised_id;
 use crate::reidentify;
 use crate::rejects::{self, RejectedRow, Rejects};
@@ -94,6 +95,25 @@ impl IdentifiedZone {
     /// The register of deletion requests (OP-2).
     pub fn deletions(&self) -> Result<Deletions, IngestError> {
         Deletions::open(&self.folder, self.sealing.clone())
+    }
+
+    /// The id spaces that sources were taken in under.
+    pub(crate) fn id_spaces(&self) -> IdSpaces {
+        IdSpaces::of(&self.folder)
+    }
+
+    /// Refuses an id space that no source was taken in under: a request under a name that was
+    /// mistyped would never take effect.
+    ///
+    /// # Errors
+    /// [`IngestError::UnknownIdSpace`].
+    pub fn check_id_space(&self, id_space: &str) -> Result<(), IngestError> {
+        let known = self.id_spaces().known()?;
+        if known.contains(id_space) {
+            return Ok(());
+        }
+        let id_space = id_space.to_owned();
+        Err(IngestError::UnknownIdSpace { id_space, known: known.into_iter().collect() })
     }
 
     /// Records a deletion request for the person whose id has these parts.

@@ -74,6 +74,7 @@ fn ingested(rows: u64) -> anyhow::Result<Ingested> {
     let table = format!("{TABLE}={}", at("visits.csv").display());
     let mut seal = ingest_command(&["csv", "--table", &table, "--profile"])?;
     seal.arg(at("profile.toml")).arg("--out").arg(at("datasets"));
+    seal.args(["--no-notices", "--no-optouts"]);
     folders(&mut seal);
     let (seconds, peak_mib) = seconds(|| peak(&mut seal))?;
     note(&format!("ingest of {rows} rows: {seconds:.2} s, {peak_mib} MiB at most"));

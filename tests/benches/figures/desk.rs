@@ -73,7 +73,7 @@ fn seal(site: &Site) -> anyhow::Result<()> {
     std::fs::write(&toml, scale::PROFILE)?;
     arrow::csv::Writer::new(File::create(&csv)?).write(&rows)?;
     let sealed = site
-        .ingest("csv")
+        .ingest_everybody("csv")
         .arg("--profile")
         .arg(&toml)
         .arg("--table")

@@ -32,7 +32,7 @@ impl Clinic {
         let file = folder.join("visits.csv");
         fs::write(&file, &csv).unwrap();
         let sealed = site
-            .ingest("csv")
+            .ingest_everybody("csv")
             .arg("--profile")
             .arg(profile())
             .arg("--table")

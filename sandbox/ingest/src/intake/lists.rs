@@ -9,17 +9,46 @@ use crate::process::normalised_id;
 use crate::source::{CsvRows, Encoding, Rows as _};
 use crate::{IngestError, PatientTokens, SourceError};
 
-/// The lists a source is joined with.
-#[derive(Clone, Debug, Default)]
+/// The lists a source is joined with. There is no default: whoever takes a source in says of
+/// each list where it is, or that there is none.
+#[derive(Clone, Debug)]
 pub struct IntakeLists {
-    /// Persons who were given notice, with the date (CSV: id columns and `date`).
-    pub notices: Option<PathBuf>,
+    /// Persons who were given notice, with the date (CSV: id columns and `date`). Without,
+    /// everybody counts as told.
+    pub notices: PersonList,
     /// Days that must have passed since the notice.
     pub notice_days: u32,
     /// Persons who opted out (CSV: id columns; other columns are not read).
-    pub optouts: Option<PathBuf>,
+    pub optouts: PersonList,
     /// How both files are encoded.
     pub encoding: Encoding,
+}
+
+/// A list of persons, or the steward's word that there is none (OP-1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PersonList {
+    /// It is this CSV file.
+    File(PathBuf),
+    /// There is none, as for a public table.
+    NoList,
+}
+
+impl PersonList {
+    /// What was said of the list that `--<name>` gives and `--no-<name>` denies.
+    ///
+    /// # Errors
+    /// [`IngestError::ListNotSaid`] when neither was: nobody comes in by an option forgotten.
+    pub fn said(
+        name: &'static str,
+        file: Option<PathBuf>,
+        none: bool,
+    ) -> Result<Self, IngestError> {
+        match file {
+            Some(file) => Ok(Self::File(file)),
+            None if none => Ok(Self::NoList),
+            None => Err(IngestError::ListNotSaid { list: name }),
+        }
+    }
 }
 
 impl IntakeLists {
@@ -32,7 +61,7 @@ impl IntakeLists {
     ) -> Result<(Gate, Vec<ListNote>), IngestError> {
         let (mut gate, mut notes) = (Gate::default(), Vec::new());
         let today = date_days(&today.to_string()).unwrap_or_default();
-        if let Some(file) = &self.notices {
+        if let PersonList::File(file) = &self.notices {
             let days = i32::try_from(self.notice_days).unwrap_or(i32::MAX);
             let mut notified = HashSet::new();
             let mut take = |token, date: Option<i32>| {
@@ -42,12 +71,16 @@ impl IntakeLists {
             };
             notes.push(self.read(file, "notice", profile, tokens, true, &mut take)?);
             gate.notified = Some(notified);
+        } else {
+            notes.push(ListNote::of_none("notice"));
         }
-        if let Some(file) = &self.optouts {
+        if let PersonList::File(file) = &self.optouts {
             let mut take = |token, _| {
                 gate.opted_out.insert(token);
             };
             notes.push(self.read(file, "optout", profile, tokens, false, &mut take)?);
+        } else {
+            notes.push(ListNote::of_none("optout"));
         }
         Ok((gate, notes))
     }
@@ -97,7 +130,7 @@ impl IntakeLists {
             entries += 1;
         }
         let keyed_digest = tokens.names().keyed_digest(&rows.digest());
-        Ok(ListNote { kind: kind.to_owned(), keyed_digest, entries })
+        Ok(ListNote { kind: kind.to_owned(), joined: true, keyed_digest, entries })
     }
 }
 

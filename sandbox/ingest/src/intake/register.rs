@@ -1,7 +1,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use sekisho_vault::{Context, Key, VaultError, create_private_file, open, read_private_file, seal};
+use sekisho_vault::{Context, Key, VaultError, create_private_file, open, seal};
 use serde::{Deserialize, Serialize};
 
 use crate::{IngestError, Pseudonyms};
@@ -36,7 +36,13 @@ impl Deletions {
     pub(crate) fn open(zone: &Path, key: Key) -> Result<Self, IngestError> {
         let path = zone.join(FILE);
         let requests = if fs::symlink_metadata(&path).is_ok() {
-            let plain = open(&key, &context(), &read_private_file(&path)?)?;
+            // Not as a secret is read: those are small, and a register grows.
+            let sealed = fs::read(&path).map_err(|source| IngestError::Io {
+                path: path.clone(),
+                doing: "reading the register",
+                source,
+            })?;
+            let plain = open(&key, &context(), &sealed)?;
             serde_json::from_slice(&plain).map_err(|_| VaultError::CannotOpen)?
         } else {
             Vec::new()
@@ -91,6 +97,20 @@ fn io(path: &Path, source: std::io::Error) -> IngestError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn op_2_a_register_of_many_requests_opens_again() {
+        let zone = tempfile::tempdir().unwrap();
+        let (key, names) =
+            (Key::generate().unwrap(), Pseudonyms::new(Key::generate().unwrap(), "s"));
+        let mut register = Deletions::open(zone.path(), key.clone()).unwrap();
+        register.add(&names, b"0", "D-0", "2026-11-01").unwrap();
+        let first = register.requests[0].clone();
+        let many = (1..10_000).map(|token| DeletionRequest { token, ..first.clone() });
+        register.requests.extend(many);
+        register.add(&names, b"1", "D-1", "2026-11-01").unwrap();
+        assert_eq!(Deletions::open(zone.path(), key).unwrap().requests().len(), 10_001);
+    }
 
     #[test]
     fn op_2_requests_rest_sealed_and_without_ids() {

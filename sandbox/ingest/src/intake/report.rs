@@ -29,7 +29,7 @@ pub struct IntakeReport {
     pub sealed_at: String,
     /// Where the rows of each table went.
     pub tables: Vec<TableTotals>,
-    /// The lists that were joined.
+    /// The lists of notices and opt-outs, or that the steward said there is none.
     pub lists: Vec<ListNote>,
     /// Days that had to have passed since a notice.
     pub notice_days: u32,
@@ -51,16 +51,27 @@ pub struct TableTotals {
     pub totals: Totals,
 }
 
-/// A list that was joined.
+/// A list that was joined, or that the steward said there is none.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ListNote {
     /// `notice` or `optout`.
     pub kind: String,
-    /// Digest that only the identified zone can check, in hexadecimal.
+    /// Whether there was one. Without notices everybody counted as told, without opt-outs
+    /// nobody stayed out.
+    pub joined: bool,
+    /// Digest that only the identified zone can check, in hexadecimal; empty without a list.
     pub keyed_digest: String,
     /// Entries.
     pub entries: u64,
+}
+
+impl ListNote {
+    /// The steward's word that there is no such list.
+    pub(crate) fn of_none(kind: &str) -> Self {
+        let (kind, keyed_digest) = (kind.to_owned(), String::new());
+        Self { kind, joined: false, keyed_digest, entries: 0 }
+    }
 }
 
 /// A deletion request and its effect on this version.

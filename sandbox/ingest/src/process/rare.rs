@@ -12,7 +12,7 @@ impl Frequent {
     }
 }
 
-/// First pass over a table with [`Rule::Rare`]: which codes are frequent. Remembers at most
+/// First pass over a table with [`Rule::Rare`]: which codes are frequent. Remembers fewer than
 /// `below` persons of each code, so memory is bounded by codes, not rows.
 pub(crate) struct Counter {
     columns: Vec<RareColumn>,
@@ -43,7 +43,8 @@ impl Counter {
         (!columns.is_empty()).then_some(Self { columns })
     }
 
-    /// Counts one row of a person. What is wrong with a row shows in the second pass.
+    /// Counts one row of a person, which must be one that will be sealed: anybody else would
+    /// make a code of a few look frequent.
     pub(crate) fn row(&mut self, fields: &[&str], token: u64) {
         for column in &mut self.columns {
             let code = fields.get(column.place).map_or("", |field| field.trim());

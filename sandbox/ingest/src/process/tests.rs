@@ -132,3 +132,113 @@ fn rules_refuse_what_they_cannot_process_and_show_nothing() {
         assert!(bad.is_empty() || !format!("{errors:?}").contains(bad));
     }
 }
+
+/// What a rule makes of a field of the only column besides the patient: its value and whether
+/// it counts as changed, or the code of what is wrong.
+fn made(column: &str, field: &str) -> Result<(Value, bool), &'static str> {
+    let toml = format!(
+        r#"
+id = "one"
+title = {{ ja = "一", en = "One" }}
+description = {{ ja = "試験用", en = "For tests" }}
+source = "tests"
+licence = "CC0-1.0"
+[[tables]]
+name = "one"
+description = {{ ja = "一", en = "One" }}
+columns = [
+  {{ name = "patient", kind = "patient", source = "pid", description = {{ ja = "患者", en = "Patient" }} }},
+  {{ name = "it", description = {{ ja = "値", en = "It" }}, {column} }},
+]
+"#
+    );
+    let profile = Profile::parse(&toml).unwrap_or_else(|errors| panic!("{errors}"));
+    let table = &profile.tables[0];
+    let headers = ["pid", "it"].map(str::to_owned);
+    let mut processor = RowProcessor::new(&profile, table, &headers, Frequent::default()).unwrap();
+    let (mut batch, mut errors) = (BatchBuilder::new(table), Vec::new());
+    let row = ["P1", field];
+    let mut tokens = tokens(1, &profile);
+    match processor.row(&row, 1, &mut tokens, &mut batch, &mut errors).unwrap() {
+        Outcome::Kept => {
+            let changed = processor.notes(table).changed.values().sum::<u64>() == 1;
+            Ok((processor.values[1].clone(), changed))
+        }
+        Outcome::RemovedByRule => Ok((Value::NoRow, true)),
+        Outcome::Wrong => Err(errors[0].code),
+    }
+}
+
+#[test]
+fn dp_1_numbers_are_rounded_to_the_nearest_step_and_halves_go_up() {
+    let float = r#"kind = "float", rule = { round = 2.5 }, dummy = { uniform = [1, 9] }"#;
+    for (field, wanted) in
+        [("50", 50.0), ("51.2", 50.0), ("51.25", 52.5), ("51.3", 52.5), ("-51.25", -50.0)]
+    {
+        let changed = field.parse() != Ok(wanted);
+        assert_eq!(made(float, field), Ok((Value::Float(Some(wanted)), changed)), "{field}");
+    }
+    let tenths = r#"kind = "float", rule = { round = 0.1 }, dummy = { uniform = [1, 9] }"#;
+    for (field, wanted) in [("36.64", 36.6), ("36.65", 36.7), ("0.3", 0.3), ("1e3", 1000.0)] {
+        let changed = field.parse() != Ok(wanted);
+        assert_eq!(made(tenths, field), Ok((Value::Float(Some(wanted)), changed)), "{field}");
+    }
+    let int =
+        r#"kind = "int", range = [0, 130], rule = { round = 5 }, dummy = { uniform = [1, 9] }"#;
+    for (field, wanted) in [("0", 0), ("2", 0), ("3", 5), ("5", 5), ("128", 130)] {
+        let changed = field.parse() != Ok(wanted);
+        assert_eq!(made(int, field), Ok((Value::Int(Some(wanted)), changed)), "{field}");
+    }
+    // The range is the source's: what is wrong is not rounded into it.
+    assert_eq!(made(int, "131"), Err("source.out_of_range"));
+}
+
+#[test]
+fn dp_1_numbers_beyond_a_limit_become_the_limit() {
+    let ends = [
+        ("bottom = 80, top = 200", 80.0, 200.0),
+        ("bottom = 80", 80.0, 300.0),
+        ("top = 200", 10.0, 200.0),
+    ];
+    for (rule, least, most) in ends {
+        for (field, read) in [("10", 10), ("79", 79), ("80", 80), ("200", 200), ("300", 300)] {
+            let wanted = f64::from(read).max(least).min(most);
+            let changed = wanted != f64::from(read);
+            let column = |kind: &str| {
+                format!("kind = \"{kind}\", rule = {{ {rule} }}, dummy = {{ uniform = [90, 99] }}")
+            };
+            let float = Ok((Value::Float(Some(wanted)), changed));
+            assert_eq!(made(&column("float"), field), float, "{rule} {field}");
+            let int = Ok((Value::Int(Some(wanted as i64)), changed));
+            assert_eq!(made(&column("int"), field), int, "{rule} {field}");
+        }
+    }
+}
+
+#[test]
+fn dp_1_undeclared_codes_go_missing_or_become_another_or_take_the_row_along() {
+    let code = |code: &str| Value::Code(Some(code.to_owned()));
+    for (rule, wanted) in [
+        ("undeclared = \"missing\"", Value::Code(None)),
+        ("undeclared = \"other\", other = \"b\"", code("b")),
+        ("undeclared = \"row\"", Value::NoRow),
+    ] {
+        let column = format!(
+            "kind = \"code\", nullable = true, rule = {{ {rule} }}, \
+             codes = {{ a = {{ ja = \"甲\", en = \"a\" }}, b = {{ ja = \"乙\", en = \"b\" }} }}"
+        );
+        assert_eq!(made(&column, "a"), Ok((code("a"), false)), "{rule}");
+        assert_eq!(made(&column, "c"), Ok((wanted, true)), "{rule}");
+        assert_eq!(made(&column, ""), Ok((Value::Code(None), false)), "{rule}");
+    }
+}
+
+#[test]
+fn dp_1_a_rare_code_becomes_the_other_and_an_undeclared_one_is_wrong() {
+    let column = "kind = \"code\", rule = { rare_below = 2, other = \"b\" }, \
+        codes = { a = { ja = \"甲\", en = \"a\" }, b = { ja = \"乙\", en = \"b\" } }";
+    let other = Value::Code(Some("b".to_owned()));
+    assert_eq!(made(column, "a"), Ok((other.clone(), true)));
+    assert_eq!(made(column, "b"), Ok((other, false)));
+    assert_eq!(made(column, "c"), Err("source.undeclared_code"));
+}

@@ -184,14 +184,23 @@ fn date(spec: &ColumnSpec, text: &str, about: &About<'_>) -> Result<Made, Wrong>
 
 fn coarser(rule: &Rule, number: f64) -> f64 {
     match rule {
-        // Halves go up, as in the sources' example of rounded values.
-        Rule::Round { step } => (number / step + 0.5).floor() * step,
+        Rule::Round { step } => rounded(number, *step),
         Rule::Limit { bottom, top } => {
             let raised = bottom.map_or(number, |bottom| number.max(bottom));
             top.map_or(raised, |top| raised.min(top))
         }
         _ => number,
     }
+}
+
+/// The nearest multiple. Halves go up, as in the sources' example of rounded values.
+fn rounded(number: f64, step: f64) -> f64 {
+    // 0.1 has no binary spelling, ten to one has: 36.65 is a half, and 0.3 stays 0.3.
+    let to_one = step.recip().round();
+    if (to_one * step - 1.0).abs() < 1e-12 {
+        return (number * to_one + 0.5).floor() / to_one;
+    }
+    (number / step + 0.5).floor() * step
 }
 
 fn day(text: &str) -> Result<i32, Wrong> {

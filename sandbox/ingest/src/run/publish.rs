@@ -30,6 +30,8 @@ pub struct Summary {
     pub rows: BTreeMap<String, u64>,
     /// Where the rows of each source went.
     pub totals: BTreeMap<String, Totals>,
+    /// What was said of the lists of persons, when there was a source.
+    pub lists: Vec<ListNote>,
     /// The signed intake report, when there was a source.
     pub report: Option<PathBuf>,
     /// The sealed reject file, when rows were rejected.
@@ -58,13 +60,14 @@ impl Ingest<'_> {
         let mut report = None;
         if let Some(taken) = &taken {
             let written = self.report(&sealed, taken)?;
+            self.zone.id_spaces().add(&sealed.version().profile().id_space)?;
             report = Some(written.write(&sealed.folder(), self.zone.identity())?);
         }
         let sealed = sealed.publish()?;
         let catalogue = write_catalogue(&sealed.folder, &sealed.catalogue)?;
-        let (totals, rejects) = match taken {
-            Some(taken) => (taken.totals, taken.rejects),
-            None => (BTreeMap::new(), None),
+        let (totals, lists, rejects) = match taken {
+            Some(taken) => (taken.totals, taken.lists, taken.rejects),
+            None => (BTreeMap::new(), Vec::new(), None),
         };
         let tables = sealed.manifest.tables.iter();
         Ok(Summary {
@@ -76,6 +79,7 @@ impl Ingest<'_> {
             folder: sealed.folder,
             catalogue,
             totals,
+            lists,
             report,
             rejects,
         })

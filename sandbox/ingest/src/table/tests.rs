@@ -1,3 +1,5 @@
+mod persons;
+
 use std::fs;
 
 use arrow::array::{Array as _, AsArray as _};
@@ -36,19 +38,26 @@ fn tokens() -> PatientTokens {
 }
 
 fn read(content: &[u8]) -> Result<(TableRead, Vec<RecordBatch>), IngestError> {
+    taken(PROFILE, content, &mut Gate::default(), None)
+}
+
+fn taken(
+    profile: &str,
+    content: &[u8],
+    gate: &mut Gate,
+    rejects: Option<&mut Rejects>,
+) -> Result<(TableRead, Vec<RecordBatch>), IngestError> {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("visits.csv");
     fs::write(&file, content).unwrap();
-    let profile = Profile::parse(PROFILE).unwrap();
+    let profile = Profile::parse(profile).unwrap();
     let mut batches = Vec::new();
     let mut sink = |batch| {
         batches.push(batch);
         Ok(())
     };
     let table = profile.table("visits").unwrap();
-    let (mut tokens, mut gate) = (tokens(), Gate::default());
-    let (tokens, gate) = (&mut tokens, &mut gate);
-    let mut intake = TableIntake { profile: &profile, tokens, gate, rejects: None };
+    let mut intake = TableIntake { profile: &profile, tokens: &mut tokens(), gate, rejects };
     let open = || -> Result<Box<dyn Rows>, IngestError> {
         Ok(Box::new(CsvRows::open(&file, Encoding::Utf8)?))
     };

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
-use std::process::Output;
+use std::process::{Command, Output};
 
 use sekisho_dataset::{FileCheck, Grant, read_table};
 use serde_json::Value;
@@ -28,7 +28,7 @@ columns = [
 ]
 "#;
 
-const HEADER: &str = "被保険者番号,氏名,年齢,病棟,備考\n";
+pub(crate) const HEADER: &str = "被保険者番号,氏名,年齢,病棟,備考\n";
 
 /// Twenty persons with two rows each, person 3 in a ward the profile does not know.
 fn rows() -> String {
@@ -42,17 +42,17 @@ fn rows() -> String {
     HEADER.to_owned() + &(1..=20).flat_map(|number| [row(number), row(number)]).collect::<String>()
 }
 
-struct Ward(Site);
+pub(crate) struct Ward(pub(crate) Site);
 
 impl Ward {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let ward = Self(Site::new());
         ward.put("ward.toml", PROFILE.as_bytes());
         ward.put("stays.csv", rows().as_bytes());
         ward
     }
 
-    fn put(&self, name: &str, bytes: &[u8]) -> String {
+    pub(crate) fn put(&self, name: &str, bytes: &[u8]) -> String {
         let path = self.0.at(name);
         fs::write(&path, bytes).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
@@ -60,14 +60,21 @@ impl Ward {
     }
 
     fn seal(&self, extra: &[&str]) -> Output {
-        let (profile, file) = (self.0.at("ward.toml"), self.0.at("stays.csv"));
+        let words = self.words();
+        self.0.take(&[&words.each_ref().map(String::as_str), extra].concat())
+    }
+
+    pub(crate) fn words(&self) -> [String; 5] {
+        let [profile, file] = ["ward.toml", "stays.csv"].map(|name| self.0.at(name));
         let table = format!("stays={}", file.display());
-        let args = ["csv", "--profile", profile.to_str().unwrap(), "--table", &table];
-        self.0.run(&[&args, extra].concat(), &["--zone", "--receiver", "--out"])
+        ["csv", "--profile", profile.to_str().unwrap(), "--table", &table].map(str::to_owned)
     }
 
     fn refused(&self, extra: &[&str]) -> (String, Value) {
-        let done = self.seal(extra);
+        Self::refusal(&self.seal(extra))
+    }
+
+    fn refusal(done: &Output) -> (String, Value) {
         assert_eq!(done.status.code(), Some(1), "{done:?}");
         let error: Value = serde_json::from_slice(&done.stderr).unwrap();
         (error["error"]["code"].as_str().unwrap().to_owned(), error["error"].clone())
@@ -119,6 +126,44 @@ fn op_1_who_opted_out_or_was_not_told_stays_out_and_a_signed_report_says_so() {
 }
 
 #[test]
+fn op_1_a_source_is_not_taken_until_it_is_said_of_each_list_that_it_is_or_is_not() {
+    let ward = Ward::new();
+    let list = ward.put("list.csv", b"id,date\n00000001,2020-01-01\n");
+    let words = ward.words();
+    let words = words.each_ref().map(String::as_str);
+    let run =
+        |extra: &[&str]| ward.0.run(&[&words, extra].concat(), &["--zone", "--receiver", "--out"]);
+    for unsaid in [
+        &[][..],
+        &["--no-notices"],
+        &["--no-optouts"],
+        &["--notices", &list],
+        &["--optouts", &list],
+    ] {
+        assert_eq!(Ward::refusal(&run(unsaid)).0, "ingest.list_not_said", "{unsaid:?}");
+    }
+    let both = ["--notices", &list, "--no-notices", "--no-optouts"];
+    assert_eq!(run(&both).status.code(), Some(2), "a list that is and is not");
+    assert!(!ward.0.at("datasets").exists());
+
+    let summary = json(&run(&["--no-notices", "--optouts", &list]));
+    let report = ward.report("v1");
+    assert_eq!(report["lists"], summary["lists"]);
+    let said = |at: usize, what: &str| report["lists"][at][what].clone();
+    assert_eq!((said(0, "kind"), said(0, "joined")), ("notice".into(), false.into()));
+    assert_eq!((said(1, "kind"), said(1, "joined")), ("optout".into(), true.into()));
+    let file = ward.0.at("datasets/ward/v1.intake.json");
+    let signer = ward.0.at("identified/ingest-verify.pem");
+    let shown = Command::new(env!("CARGO_BIN_EXE_sekisho-ingest"))
+        .args(["report".as_ref(), file.as_os_str(), "--signer".as_ref(), signer.as_os_str()])
+        .output()
+        .unwrap();
+    for list in ["notice list: there is none", "optout list joined: 1 row(s)"] {
+        assert!(holds(&shown.stdout, list.as_bytes()), "{shown:?}");
+    }
+}
+
+#[test]
 fn op_2_a_deletion_request_takes_effect_in_the_next_version_and_is_traceable() {
     let ward = Ward::new();
     assert_eq!(totals(&json(&ward.seal(&[])))[1], 38);
@@ -134,6 +179,36 @@ fn op_2_a_deletion_request_takes_effect_in_the_next_version_and_is_traceable() {
     let listed = ward.0.run(&["deletions", "list"], &["--zone"]);
     assert_eq!(json(&listed)[0]["received_on"], "2026-11-01");
     assert!(!holds(&listed.stdout, b"00000007"));
+}
+
+#[test]
+fn op_2_a_deletion_request_under_a_mistyped_id_space_is_refused() {
+    let ward = Ward::new();
+    let id = ward.put("id.txt", b"00000007\n");
+    let add = |extra: &[&str]| {
+        let request = ["--id-file", &id, "--reference", "D-1", "--received-on", "2026-11-01"];
+        ward.0.run(&[&["deletions", "add"], &request[..], extra].concat(), &["--zone"])
+    };
+    let profile = ward.0.at("ward.toml");
+    let profile = ["--profile", profile.to_str().unwrap()];
+    // Nothing was taken in yet, so that no id space is known.
+    assert_eq!(Ward::refusal(&add(&["--id-space", "ward"])).0, "ingest.unknown_id_space");
+    assert_eq!(Ward::refusal(&add(&profile)).0, "ingest.unknown_id_space");
+    assert_eq!(ward.seal(&["--max-rejected", "2"]).status.code(), Some(2), "a failed ingest");
+    assert_eq!(Ward::refusal(&add(&profile)).0, "ingest.unknown_id_space");
+    json(&ward.seal(&[]));
+    for mistyped in ["wards", "", "../ward", "Ward"] {
+        let refused = Ward::refusal(&add(&["--id-space", mistyped]));
+        assert_eq!(refused.0, "ingest.unknown_id_space", "{mistyped}");
+    }
+    let listed = || json(&ward.0.run(&["deletions", "list"], &["--zone"]));
+    assert_eq!(listed().as_array().unwrap().len(), 0);
+    json(&add(&["--id-space", "checkups", "--new-id-space"]));
+    assert_eq!(json(&add(&["--id-space", "ward"]))["id_space"], "ward");
+    assert_eq!(json(&add(&profile))["id_space"], "ward", "the same again");
+    let spaces: Vec<_> =
+        listed().as_array().unwrap().iter().map(|it| it["id_space"].clone()).collect();
+    assert_eq!(spaces, ["checkups", "ward"]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
 mod command_line;
+mod crashes;
 mod intake;
 mod parquet;
 mod site;

@@ -55,7 +55,7 @@ fn seal(site: &Site, command: &str, content: &[u8]) -> std::process::Output {
     let (profile, table) = (site.at("checks.toml"), site.at("source"));
     let table = format!("checks={}", table.display());
     let args = [command, "--profile", profile.to_str().unwrap(), "--table", &table];
-    site.run(&args, &["--zone", "--receiver", "--out"])
+    site.take(&args)
 }
 
 fn sealed_rows(site: &Site, version: &str) -> Vec<RecordBatch> {

@@ -49,11 +49,27 @@ impl Site {
         self.command(args, folders).output().unwrap()
     }
 
+    /// Takes a source in. Where the words do not give a list of persons they say that there is
+    /// none.
+    pub(crate) fn take(&self, words: &[&str]) -> Output {
+        self.taking(words).output().unwrap()
+    }
+
+    pub(crate) fn taking(&self, words: &[&str]) -> Command {
+        let mut command = self.command(words, &["--zone", "--receiver", "--out"]);
+        for list in ["notices", "optouts"] {
+            if !words.contains(&format!("--{list}").as_str()) {
+                command.arg(format!("--no-{list}"));
+            }
+        }
+        command
+    }
+
     pub(crate) fn lung(&self, extra: &[&str]) -> Output {
         let profile = format!("{REPOSITORY}/policies/profiles/lung.toml");
         let table = format!("lung={REPOSITORY}/tests/data/lung.csv");
         let args = ["csv", "--profile", &profile, "--table", &table];
-        self.run(&[&args, extra].concat(), &["--zone", "--receiver", "--out"])
+        self.take(&[&args, extra].concat())
     }
 
     pub(crate) fn csv(&self, profile: &str, tables: &[&str]) -> Value {
@@ -61,7 +77,7 @@ impl Site {
         for table in tables {
             args.extend(["--table", table]);
         }
-        let done = self.run(&args, &["--zone", "--receiver", "--out"]);
+        let done = self.take(&args);
         assert_eq!(done.status.code(), Some(1), "{done:?}");
         serde_json::from_slice(&done.stderr).unwrap()
     }

@@ -38,7 +38,7 @@ fn receipts(site: &Site, content: &str, extra: &[&str]) -> std::process::Output 
     let profile = profile("ndb_receipt");
     let args = ["receipt", "--profile", &profile, "--file", file.to_str().unwrap()];
     let args = [&args[..], &["--encoding", "cp932"], extra].concat();
-    site.run(&args, &["--zone", "--receiver", "--out"])
+    site.take(&args)
 }
 
 #[test]
@@ -117,7 +117,7 @@ fn fhir(site: &Site, conditions: &str, extra: &[&str]) -> std::process::Output {
     for table in &tables {
         args.extend(["--table", table]);
     }
-    site.run(&[&args, extra].concat(), &["--zone", "--receiver", "--out"])
+    site.take(&[&args, extra].concat())
 }
 
 const CONDITION: &str = r#"{"resourceType":"Condition","subject":{"reference":"https://ehr.example/fhir/Patient/p1"},"code":{"coding":[{"code":"E11"}]},"onsetDateTime":"2019-05-01T00:00:00Z"}"#;

@@ -14,7 +14,7 @@ impl Story<'_> {
         let table = repository().join("tests/data/lung.csv");
         let lung = self
             .site
-            .ingest("csv")
+            .ingest_everybody("csv")
             .arg("--profile")
             .arg(repository().join("policies/profiles/lung.toml"))
             .arg("--table")

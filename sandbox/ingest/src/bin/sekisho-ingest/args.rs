@@ -63,9 +63,15 @@ pub(crate) struct DeletionArgs {
     #[arg(long)]
     pub(crate) zone: PathBuf,
     /// Id space of the data sets it is about; the id of the data set unless its profile says
-    /// otherwise.
+    /// otherwise. One that a source was taken in under.
+    #[arg(long, required_unless_present = "profile")]
+    pub(crate) id_space: Option<String>,
+    /// Profile of a data set it is about (TOML), instead of its id space.
+    #[arg(long, value_name = "FILE", conflicts_with = "id_space")]
+    pub(crate) profile: Option<PathBuf>,
+    /// Nothing was taken in under this id space yet.
     #[arg(long)]
-    pub(crate) id_space: String,
+    pub(crate) new_id_space: bool,
     /// A file with the person's id as the sources spell it, one part a line; never an
     /// argument, which other users of the machine could read.
     #[arg(long, value_name = "FILE")]
@@ -181,15 +187,22 @@ pub(crate) struct SourceArgs {
     /// How files and lists are encoded: utf-8 or cp932 (Shift_JIS). FHIR is always UTF-8.
     #[arg(long, default_value = "utf-8", value_parser = encoding)]
     pub(crate) encoding: Encoding,
-    /// Persons given notice (本人通知): CSV with the id and `date`. Whoever is not on it stays out.
+    /// Persons given notice (本人通知): CSV with the id and `date`. Whoever is not on it stays
+    /// out. This or `--no-notices` must be said.
     #[arg(long, value_name = "FILE")]
     pub(crate) notices: Option<PathBuf>,
+    /// There are no notices, as for a public table: everybody counts as told.
+    #[arg(long, conflicts_with = "notices")]
+    pub(crate) no_notices: bool,
     /// Days that must have passed since the notice.
     #[arg(long, default_value_t = 30, value_name = "DAYS")]
     pub(crate) notice_days: u32,
-    /// Persons who opted out (オプトアウト): CSV with the id.
+    /// Persons who opted out (オプトアウト): CSV with the id. This or `--no-optouts` must be said.
     #[arg(long, value_name = "FILE")]
     pub(crate) optouts: Option<PathBuf>,
+    /// Nobody could opt out, or nobody has.
+    #[arg(long, conflicts_with = "optouts")]
+    pub(crate) no_optouts: bool,
     /// Share of a table's rows, 0 to 1, that may be wrong. Above 0 they go to a sealed reject
     /// file; at 0 the first wrong rows are shown and nothing is published.
     #[arg(long, default_value_t = 0.0, value_parser = share, value_name = "SHARE")]

@@ -4,10 +4,11 @@ use std::fs;
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
+use indicatif::ProgressDrawTarget;
 use sekisho_dataset::{Profile, SealOptions, SealedVersion};
 use sekisho_ingest::{
-    Format, IdentifiedZone, Ingest, IngestError, Inquiry, Intake, IntakeLists, Progress, Silent,
-    Summary, check_apart, verify_report, write_catalogue,
+    Format, IdentifiedZone, Ingest, IngestError, Inquiry, Intake, IntakeLists, PersonList,
+    Progress, Silent, Summary, check_apart, verify_report, write_catalogue,
 };
 use sekisho_vault::{ReceivingPublic, VerifyingIdentity};
 use serde_json::{Value, json};
@@ -16,7 +17,7 @@ use crate::args::{
     DeletionArgs, EhrArgs, FilesArgs, Folders, ReceiptArgs, ReidentifyArgs, RejectsArgs,
     ReportArgs, SourceArgs, Target, VerifyArgs,
 };
-use crate::show::{Bar, summary_text, to_json, totals_text};
+use crate::show::{Bar, list_text, summary_text, to_json, totals_text};
 
 /// What a command tells, in both forms.
 pub(crate) struct Done {
@@ -65,9 +66,11 @@ pub(crate) fn reidentify(args: &ReidentifyArgs) -> Result<Done, IngestError> {
     let intake = Intake {
         encoding: args.encoding,
         lists: IntakeLists {
-            optouts: args.optouts.clone(),
+            // Notices are about taking in; this source was.
+            notices: PersonList::NoList,
+            notice_days: 0,
+            optouts: args.optouts.clone().map_or(PersonList::NoList, PersonList::File),
             encoding: args.encoding,
-            ..IntakeLists::default()
         },
         max_rejected: 0.0,
     };
@@ -99,9 +102,9 @@ fn source(
     let intake = Intake {
         encoding: args.encoding,
         lists: IntakeLists {
-            notices: args.notices.clone(),
+            notices: PersonList::said("notices", args.notices.clone(), args.no_notices)?,
             notice_days: args.notice_days,
-            optouts: args.optouts.clone(),
+            optouts: PersonList::said("optouts", args.optouts.clone(), args.no_optouts)?,
             encoding: args.encoding,
         },
         max_rejected: args.max_rejected,
@@ -117,6 +120,9 @@ pub(crate) fn report(args: &ReportArgs) -> Result<Done, IngestError> {
         "Signed by the identified zone. {} {}: {} person(s) stayed out, {} of them found sealed",
         report.dataset, report.version, report.excluded_persons, report.survivors
     );
+    for list in &report.lists {
+        text.push_str(&format!("\n  {}", list_text(list)));
+    }
     for table in &report.tables {
         text.push_str(&format!("\n  {:20} {}", table.table, totals_text(&table.totals)));
     }
@@ -153,9 +159,19 @@ pub(crate) fn add_deletion(args: &DeletionArgs) -> Result<Done, IngestError> {
     let content = sekisho_vault::read_private_file(&args.id_file)?;
     let id = String::from_utf8_lossy(&content);
     let parts: Vec<&str> = id.lines().filter(|line| !line.trim().is_empty()).collect();
-    zone.record_deletion(&args.id_space, &parts, &args.reference, args.received_on)?;
-    let text = format!("Recorded {}. It takes effect in the next version.", args.reference);
-    Ok(Done { text, json: json!({ "recorded": args.reference }) })
+    let id_space = match &args.profile {
+        Some(file) => profile(file)?.id_space,
+        None => args.id_space.clone().unwrap_or_default(),
+    };
+    if !args.new_id_space {
+        zone.check_id_space(&id_space)?;
+    }
+    zone.record_deletion(&id_space, &parts, &args.reference, args.received_on)?;
+    let reference = &args.reference;
+    Ok(Done {
+        text: format!("Recorded {reference}. It takes effect in the next version of {id_space}."),
+        json: json!({ "recorded": reference, "id_space": id_space }),
+    })
 }
 
 pub(crate) fn list_deletions(zone: &Path) -> Result<Done, IngestError> {
@@ -198,7 +214,7 @@ fn ingest(
     let summary = if quiet || !io::stderr().is_terminal() {
         make(&ingest, &mut Silent)?
     } else {
-        make(&ingest, &mut Bar::default())?
+        make(&ingest, &mut Bar::on(ProgressDrawTarget::stderr))?
     };
     Ok(Done { text: summary_text(&summary), json: to_json(&summary) })
 }

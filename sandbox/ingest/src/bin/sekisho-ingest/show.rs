@@ -1,34 +1,44 @@
 //! How progress, results and errors look.
 
-use indicatif::{HumanCount, ProgressBar, ProgressStyle};
-use sekisho_ingest::{IngestError, Progress, Summary, Totals};
+use indicatif::{HumanCount, ProgressBar, ProgressDrawTarget, ProgressStyle};
+use sekisho_ingest::{IngestError, ListNote, Progress, Summary, Totals};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 /// A progress bar on a terminal: what is done, how far, for rows how many and how fast, and
 /// the time left.
-#[derive(Default)]
-pub(crate) struct Bar(Option<ProgressBar>);
+pub(crate) struct Bar {
+    target: Box<dyn Fn() -> ProgressDrawTarget>,
+    bar: Option<ProgressBar>,
+}
+
+impl Bar {
+    /// A bar that is drawn there.
+    pub(crate) fn on(target: impl Fn() -> ProgressDrawTarget + 'static) -> Self {
+        Self { target: Box::new(target), bar: None }
+    }
+}
 
 impl Progress for Bar {
     fn start(&mut self, what: &str, total: u64) {
-        if let Some(bar) = self.0.take() {
+        if let Some(bar) = self.bar.take() {
             bar.finish();
         }
-        let bar = ProgressBar::new(total).with_message(what.to_owned());
+        let bar = ProgressBar::with_draw_target(Some(total), (self.target)());
+        let bar = bar.with_message(what.to_owned());
         let template = "{msg:20} [{bar:40}] {percent:>3} %  {prefix}  {eta} left";
         let style = ProgressStyle::with_template(template);
-        self.0 = Some(bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())));
+        self.bar = Some(bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())));
     }
 
     fn at(&mut self, done: u64) {
-        if let Some(bar) = &self.0 {
+        if let Some(bar) = &self.bar {
             bar.set_position(done);
         }
     }
 
     fn rows(&mut self, rows: u64) {
-        if let Some(bar) = &self.0 {
+        if let Some(bar) = &self.bar {
             let rate = rows as f64 / bar.elapsed().as_secs_f64().max(1e-3);
             bar.set_prefix(format!("{} rows, {}/s", HumanCount(rows), HumanCount(rate as u64)));
         }
@@ -37,7 +47,7 @@ impl Progress for Bar {
 
 impl Drop for Bar {
     fn drop(&mut self) {
-        if let Some(bar) = &self.0 {
+        if let Some(bar) = &self.bar {
             bar.finish();
         }
     }
@@ -54,6 +64,9 @@ pub(crate) fn summary_text(summary: &Summary) -> String {
         if totals.sealed != totals.read {
             text.push_str(&format!("  {table:20} {}\n", totals_text(totals)));
         }
+    }
+    for list in &summary.lists {
+        text.push_str(&format!("  {}\n", list_text(list)));
     }
     for (what, path) in [("Intake report", &summary.report), ("Rejected rows", &summary.rejects)] {
         if let Some(path) = path {
@@ -76,6 +89,16 @@ pub(crate) fn totals_text(totals: &Totals) -> String {
         totals.rejected,
         totals.removed_by_rule
     )
+}
+
+/// What was said of a list of persons.
+pub(crate) fn list_text(list: &ListNote) -> String {
+    let ListNote { kind, joined, entries, .. } = list;
+    if *joined {
+        format!("{kind} list joined: {entries} row(s)")
+    } else {
+        format!("{kind} list: there is none, by --no-{kind}s")
+    }
 }
 
 /// The error, its cause, and its stable code.
@@ -119,4 +142,74 @@ pub(crate) fn to_json(value: &impl Serialize) -> Value {
 
 pub(crate) fn json_text(value: &Value) -> String {
     format!("{value:#}")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use indicatif::TermLike;
+
+    use super::*;
+
+    /// A terminal that keeps what is drawn on it.
+    #[derive(Clone, Debug, Default)]
+    struct Paper(Arc<Mutex<String>>);
+
+    impl TermLike for Paper {
+        fn width(&self) -> u16 {
+            160
+        }
+
+        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn write_line(&self, text: &str) -> io::Result<()> {
+            self.write_str(text)
+        }
+
+        fn write_str(&self, text: &str) -> io::Result<()> {
+            self.0.lock().unwrap().push_str(text);
+            Ok(())
+        }
+
+        fn clear_line(&self) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn progress_has_the_step_its_rows_their_rate_and_the_time_left() {
+        let paper = Paper::default();
+        let terminal = paper.clone();
+        let target = move || ProgressDrawTarget::term_like(Box::new(terminal.clone()));
+        let mut bar = Bar::on(target);
+        bar.start("reading stays", 1_000_000);
+        bar.at(500_000);
+        bar.rows(12_345);
+        bar.start("sealing", 16);
+        drop(bar);
+        let drawn = paper.0.lock().unwrap();
+        for part in ["reading stays", "50 %", "12,345 rows, ", "/s", " left", "sealing"] {
+            assert!(drawn.contains(part), "{part}: {drawn}");
+        }
+    }
 }
