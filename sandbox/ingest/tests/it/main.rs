@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
 mod command_line;
+mod dicom;
+mod dicom_file;
 mod intake;
 mod parquet;
 mod site;
