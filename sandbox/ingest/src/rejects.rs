@@ -36,7 +36,8 @@ pub struct RejectedRow {
     pub line: u64,
     /// What is wrong: code, column, reason.
     pub errors: Vec<(String, String, String)>,
-    /// The row's fields as read; empty when it could not be split into fields.
+    /// The row's fields as read, none when it could not be split into fields; before them,
+    /// of a row that is a file of its own, that file's path in its folder.
     pub fields: Vec<String>,
 }
 

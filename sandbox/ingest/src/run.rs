@@ -1,7 +1,6 @@
 mod publish;
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
@@ -85,7 +84,7 @@ impl Ingest<'_> {
         let mut totals = BTreeMap::new();
         for (name, file) in files {
             let Some(table) = profile.table(name) else { continue };
-            let size = fs::metadata(file).map_or(0, |found| found.len());
+            let size = format.size(file);
             progress.start(&format!("reading {name}"), size);
             let mut step = |bytes, rows| {
                 progress.at(bytes);

@@ -2,12 +2,13 @@
 
 mod bounded;
 mod csv;
+mod dicom;
 mod fhir;
 mod parquet;
 mod receipt;
 
 use std::cell::RefCell;
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::Path;
 use std::rc::Rc;
@@ -19,6 +20,7 @@ use crate::IngestError;
 use crate::process::FieldError;
 pub(crate) use csv::CsvRows;
 pub use csv::Encoding;
+use dicom::DicomRows;
 use fhir::FhirRows;
 use parquet::ParquetRows;
 use receipt::ReceiptRows;
@@ -32,6 +34,8 @@ pub enum Format {
     Parquet,
     /// One NDJSON file of FHIR R4 resources for each table.
     Fhir,
+    /// One folder of DICOM files for each table, of which the headers are read.
+    Dicom,
     /// One file of several record types for all tables, without a header line.
     Receipt,
 }
@@ -42,6 +46,7 @@ impl Format {
             Self::Csv => "csv",
             Self::Parquet => "parquet",
             Self::Fhir => "fhir",
+            Self::Dicom => "dicom",
             Self::Receipt => "receipt",
         }
     }
@@ -61,8 +66,17 @@ impl Format {
                 Box::new(ParquetRows::open(file, null)?)
             }
             Self::Fhir => Box::new(FhirRows::open(file, table)?),
+            Self::Dicom => Box::new(DicomRows::open(file, table)?),
             Self::Receipt => Box::new(ReceiptRows::open(file, encoding, profile, table)?),
         })
+    }
+
+    /// How much there is to read, in what [`Rows::bytes`] counts; for a progress bar.
+    pub(crate) fn size(self, file: &Path) -> u64 {
+        match self {
+            Self::Dicom => dicom::files(file),
+            _ => fs::metadata(file).map_or(0, |found| found.len()),
+        }
     }
 }
 
@@ -78,6 +92,11 @@ pub(crate) trait Rows {
     fn bytes(&self) -> u64;
     /// The present row's fields in the order of the headers, or what is wrong with all of it.
     fn fields(&self) -> Result<Vec<&str>, FieldError>;
+    /// Where the present row lies, if its line does not say it: for the reject file only, as
+    /// names of files may name persons.
+    fn place(&self) -> Option<&str> {
+        None
+    }
     /// SHA-256 of the source as far as it was read: of all of it after the last row.
     fn digest(&self) -> [u8; 32];
 }

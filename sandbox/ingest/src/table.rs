@@ -97,7 +97,7 @@ impl TableIntake<'_> {
             }
         }
         if reading.totals.read == 0 {
-            let reason = "the file has a header and no rows".to_owned();
+            let reason = "it holds no rows".to_owned();
             let (code, column) = ("source.empty_file", String::new());
             return Err(failed(file, vec![SourceError { code, line: 0, column, reason }]));
         }
@@ -195,7 +195,8 @@ impl TableIntake<'_> {
         match &mut self.rejects {
             Some(rejects) => {
                 reading.totals.rejected += 1;
-                rejects.add(&table.name, line, &errors.collect::<Vec<_>>(), fields)
+                let kept: Vec<_> = rows.place().into_iter().chain(fields.iter().copied()).collect();
+                rejects.add(&table.name, line, &errors.collect::<Vec<_>>(), &kept)
             }
             None => {
                 reading.errors.extend(errors);

@@ -4,6 +4,8 @@
 
 mod command_line;
 mod crashes;
+mod dicom;
+mod dicom_file;
 mod intake;
 mod parquet;
 mod site;

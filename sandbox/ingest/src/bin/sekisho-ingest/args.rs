@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Parquet(FilesArgs),
     /// Seal one NDJSON file of FHIR R4 resources for each table of a profile.
     Fhir(FilesArgs),
+    /// Seal the headers of one folder of DICOM files for each table of a profile.
+    Dicom(FilesArgs),
     /// Seal one file of receipts, whose record types are the tables of a profile.
     Receipt(ReceiptArgs),
     /// Make and seal a synthetic health record.
@@ -163,7 +165,7 @@ pub(crate) struct Target {
 pub(crate) struct FilesArgs {
     #[command(flatten)]
     pub(crate) source: SourceArgs,
-    /// A table and its file; once for each table of the profile.
+    /// A table and its file (of DICOM: its folder); once for each table of the profile.
     #[arg(long = "table", value_name = "TABLE=FILE", value_parser = table_file, required = true)]
     pub(crate) tables: Vec<(String, PathBuf)>,
 }
@@ -184,7 +186,8 @@ pub(crate) struct SourceArgs {
     /// Profile of the data set (TOML).
     #[arg(long)]
     pub(crate) profile: PathBuf,
-    /// How files and lists are encoded: utf-8 or cp932 (Shift_JIS). FHIR is always UTF-8.
+    /// How files and lists are encoded: utf-8 or cp932 (Shift_JIS). FHIR is always UTF-8; a DICOM
+    /// file says its own.
     #[arg(long, default_value = "utf-8", value_parser = encoding)]
     pub(crate) encoding: Encoding,
     /// Persons given notice (本人通知): CSV with the id and `date`. Whoever is not on it stays

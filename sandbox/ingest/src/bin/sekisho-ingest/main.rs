@@ -25,6 +25,7 @@ fn main() -> ExitCode {
         Command::Csv(args) => commands::files(Format::Csv, args, cli.json),
         Command::Parquet(args) => commands::files(Format::Parquet, args, cli.json),
         Command::Fhir(args) => commands::files(Format::Fhir, args, cli.json),
+        Command::Dicom(args) => commands::files(Format::Dicom, args, cli.json),
         Command::Receipt(args) => commands::receipt(args, cli.json),
         Command::GenerateEhr(args) => commands::generate_ehr(args, cli.json),
         Command::Verify(args) => commands::verify(args),
