@@ -46,14 +46,14 @@ fn ri_2_two_stewards_and_the_identified_zone_find_exactly_the_patients_of_the_ce
 
     // The zone does not guess that nobody opted out.
     reidentify(&site, folder.path(), &file).arg("--show").end_with(2).unwrap();
-    let told = |flag: &str| reidentify(&site, folder.path(), &file).args(["--no-optouts", flag]);
-    let found = told("--show").json().unwrap();
+    let told = || reidentify(&site, folder.path(), &file).arg("--no-optouts");
+    let found = told().arg("--show").json().unwrap();
     let ids: BTreeSet<&str> = list(&found["ids"]).iter().map(|id| id.as_str().unwrap()).collect();
     let females: BTreeSet<&str> = source.iter().map(String::as_str).collect();
     assert!(females.len() > 50);
     assert_eq!(ids, females);
     assert_eq!(found["not_disclosed"], 0);
-    let kept = told("--quiet").succeed().unwrap();
+    let kept = told().succeed().unwrap();
     assert!(!format!("{kept:?}").contains("KANJA"), "ids are shown only when asked for");
     let kept = site.root().join(format!("identified/reidentified/{id}.sealed"));
     let kept = site.identified("reidentified").arg(kept).json().unwrap();
@@ -68,7 +68,7 @@ fn ri_2_two_stewards_and_the_identified_zone_find_exactly_the_patients_of_the_ce
     // A word of the order changed, and the zone refuses it.
     let changed = fs::read_to_string(&file).unwrap().replace("pmda", "fda");
     fs::write(&file, changed).unwrap();
-    told("--show").end_with(1).unwrap();
+    told().arg("--show").end_with(1).unwrap();
 
     let entries = log::entries(&site);
     for kind in ["ordered", "confirmed", "sealed", "fetched"] {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::runtime::Runtime;
 
 use crate::support::{
-    desk::{self, NOT_FOUND, RESEARCHER, example, list, refusal},
+    desk::{self, REFUSED, RESEARCHER, example, list, refusal},
     log,
     wire::{self, call, channel},
 };
@@ -19,7 +19,7 @@ fn cr_1_a_steward_rotates_the_root_key_and_projects_go_on() {
     let module = desk::bring_in(&site, &example("km-by-sex"), &project);
     let run = desk::succeeded(&site, &project, &module, &[]);
     let key = |who, verb| site.person(who).args(["steward", "key", verb]);
-    assert_eq!(refusal(key(RESEARCHER, "rotate")).0, NOT_FOUND);
+    assert_eq!(refusal(key(RESEARCHER, "rotate")).0, REFUSED);
     Runtime::new().unwrap().block_on(async {
         let steward = channel(&site, Some(wire::session(&site, StageName::Steward)));
         let bare = v1::RotateVaultKeyRequest { step_up: None }.encode_to_vec();

@@ -115,6 +115,9 @@ impl TableIntake<'_> {
         file: &std::path::Path,
         open: &dyn Fn() -> Result<Box<dyn Rows>, IngestError>,
     ) -> Result<Frequent, IngestError> {
+        if !Counter::is_needed(table) {
+            return Ok(Frequent::default());
+        }
         let mut rows = open()?;
         let Some(mut counter) = Counter::of(table, rows.headers()) else {
             return Ok(Frequent::default());

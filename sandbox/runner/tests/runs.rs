@@ -144,13 +144,13 @@ fn a_brought_in_table_is_looked_up_in_the_jail() {
     assert_eq!(failed(&spec).code, "not_brought_in");
     let file = |name: &str| std::fs::read(root().join("sdk/examples/burden").join(name)).unwrap();
     spec.bring_ins = vec![Files { description: file("burden.toml"), csv: file("burden.csv") }];
-    let outputs = opened(&spec, &succeeded(&spec));
+    let success = succeeded(&spec);
+    let outputs = opened(&spec, &success);
     let burden = v1::CheckedOutput::decode(outputs.first().unwrap().as_slice()).unwrap();
     let evidence = burden.evidence.unwrap();
     assert!(evidence.host_verified);
-    // Some have no condition at all, or none that the table scores.
     let [scored] = evidence.cell_patients.as_slice() else { panic!("{evidence:?}") };
-    assert!((1..evidence.patients).contains(scored), "{evidence:?}");
+    assert!((1..=success.usage.patients).contains(scored), "{evidence:?}");
 }
 
 #[test]

@@ -219,6 +219,7 @@ mod tests {
         datasets = "../datasets"
         vault = "vault"
         receiving_key = "receiving.key.sealed"
+        deployment = "deployment.toml"
     "#;
 
     fn parse(text: &str) -> Result<Config, ConfigErrors> {

@@ -27,6 +27,11 @@ struct RareColumn {
 }
 
 impl Counter {
+    /// Whether a column of the table has the rule, so that its source is read twice.
+    pub(crate) fn is_needed(table: &TableSpec) -> bool {
+        table.columns.iter().any(|column| matches!(column.rule, Rule::Rare { .. }))
+    }
+
     /// `None` when no column of the table has the rule.
     pub(crate) fn of(table: &TableSpec, headers: &[String]) -> Option<Self> {
         let columns: Vec<_> = table

@@ -123,7 +123,7 @@ impl Archive {
     fn seal_as(&self, profile: &str, extra: &[&str]) -> Output {
         let table = format!("images={}", self.0.at("images").display());
         let args = ["dicom", "--profile", profile, "--table", &table];
-        self.0.run(&[&args, extra].concat(), &["--zone", "--receiver", "--out"])
+        self.0.take(&[&args, extra].concat())
     }
 
     fn seal(&self, extra: &[&str]) -> Output {
