@@ -21,8 +21,15 @@ use sqlx::AnyConnection;
 use zeroize::Zeroizing;
 
 use crate::{
-    Store, StoreError, body, closing::check_open, leases::Leased, log::record,
-    outputs::OutputRecord, projects::page, releases::outputs_of, runs::load_run,
+    Store, StoreError, body,
+    bring_ins::{check_approved, first_missing},
+    closing::check_open,
+    leases::Leased,
+    log::record,
+    outputs::OutputRecord,
+    projects::page,
+    releases::outputs_of,
+    runs::load_run,
 };
 
 const ORDER: &str = "SELECT body FROM reidentification WHERE id = $1";
@@ -52,7 +59,8 @@ impl Store {
     /// Records an order.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] `PROJECT_CLOSED`: its keys are gone, so it cannot be traced.
+    /// [`StoreError::Conflict`] `PROJECT_CLOSED` or `TABLE_NOT_APPROVED`: what its run needs is
+    /// gone, so it cannot be traced.
     pub async fn order_reidentification(
         &self,
         permit: Permit<OrderReidentification>,
@@ -71,6 +79,8 @@ impl Store {
             .effect(&permit, move |tx| {
                 Box::pin(async move {
                     check_open(tx, ordered.order.project_id).await?;
+                    let run = load_run(tx, ordered.order.run_id).await?;
+                    check_approved(tx, &run).await?;
                     sqlx::query(
                         "INSERT INTO reidentification (id, state, body) VALUES ($1, $2, $3)",
                     )
@@ -196,6 +206,14 @@ impl Store {
                     found.lease = Some(taken);
                     update(tx, &found).await?;
                     let run = load_run(tx, found.order.run_id).await?;
+                    if first_missing(tx, &run).await?.is_some() {
+                        // It cannot be done again as it was.
+                        found.state = found.state.apply(ReidentificationEvent::Refuse)?;
+                        update(tx, &found).await?;
+                        let kind = ended(found.order.reidentification_id, found.state);
+                        let event = Event { at, request_id: None, actor: Actor::System {}, kind };
+                        return Ok((None, vec![event]));
+                    }
                     let reidentification_id = found.order.reidentification_id;
                     let kind = EventKind::TraceLeased { reidentification_id, worker_id };
                     let event = Event { at, request_id: Some(request_id), actor, kind };
