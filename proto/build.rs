@@ -4,8 +4,9 @@ use std::{env, error::Error, fs, path::PathBuf};
 
 use prost::Message;
 
-const FILES: [&str; 11] = [
+const FILES: [&str; 12] = [
     "sekisho/v1/audit.proto",
+    "sekisho/v1/bring_in.proto",
     "sekisho/v1/catalogue.proto",
     "sekisho/v1/module.proto",
     "sekisho/v1/output.proto",

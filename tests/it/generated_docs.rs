@@ -3,7 +3,7 @@
 use std::{fmt::Write as _, fs};
 
 use sekisho_domain::{
-    ModuleState, ReidentificationState, ReviewState, RunState,
+    BringInState, ModuleState, ReidentificationState, ReviewState, RunState,
     lifecycle::{Lifecycle, mermaid},
 };
 
@@ -23,6 +23,7 @@ fn the_state_diagrams_are_those_of_the_tables() {
         "# States\n\nMade from the transition tables in `gateway/domain`; do not edit.\n",
     );
     section::<ModuleState>(&mut text, "Module");
+    section::<BringInState>(&mut text, "Brought-in table");
     section::<RunState>(&mut text, "Run");
     section::<ReviewState>(&mut text, "Review request");
     section::<ReidentificationState>(&mut text, "Re-identification");

@@ -9,6 +9,7 @@
 )]
 
 mod at_scale;
+mod bring_in;
 mod calls;
 mod canary;
 mod catalogue;

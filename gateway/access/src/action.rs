@@ -2,7 +2,7 @@
 //! so not in the policy matrix, cannot be permitted.
 
 use crate::resource::{
-    ModuleResource, OutputResource, ProjectResource, ReidentificationRegister,
+    BringInResource, ModuleResource, OutputResource, ProjectResource, ReidentificationRegister,
     ReidentificationResource, ReleaseResource, Resource, ReviewResource, RunPlan, RunResource,
     Site,
 };
@@ -54,6 +54,8 @@ actions! {
     ListReviewQueue on Site;
     /// List the modules that wait for module reviewers.
     ListModuleQueue on Site;
+    /// List the brought-in tables that wait for a steward.
+    ListBringInQueue on Site;
     /// Record an organisation.
     RegisterOrganisation on Site;
     /// Put a person on the roster.
@@ -94,6 +96,10 @@ actions! {
     SubmitModule on ProjectResource;
     /// List a project's modules.
     ListModules on ProjectResource;
+    /// Bring a table in (AG-5).
+    SubmitBringIn on ProjectResource;
+    /// List the tables a project brought in.
+    ListBringIns on ProjectResource;
     /// List a project's runs.
     ListRuns on ProjectResource;
     /// List a project's releases.
@@ -106,6 +112,14 @@ actions! {
     ReadModule on ModuleResource;
     /// Decide on a module.
     DecideModule on ModuleResource;
+    /// Read what a brought-in table says of itself.
+    ReadBringIn on BringInResource;
+    /// Read a brought-in table's rows, to review it.
+    ReadBringInTable on BringInResource;
+    /// Decide on a brought-in table.
+    DecideBringIn on BringInResource;
+    /// Take a brought-in table back.
+    WithdrawBringIn on BringInResource;
     /// Read a run's state.
     ReadRun on RunResource;
     /// End a run.

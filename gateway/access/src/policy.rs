@@ -11,10 +11,11 @@ use sekisho_audit::RuleCited;
 use crate::{Caller, FreshAssertion, Who, resource::Resource};
 
 const SCHEMA: &str = include_str!("../../../policies/cedar/schema.cedarschema");
-const POLICIES: [&str; 6] = [
+const POLICIES: [&str; 7] = [
     include_str!("../../../policies/cedar/roles.cedar"),
     include_str!("../../../policies/cedar/identity.cedar"),
     include_str!("../../../policies/cedar/agreement.cedar"),
+    include_str!("../../../policies/cedar/bring_in.cedar"),
     include_str!("../../../policies/cedar/release.cedar"),
     include_str!("../../../policies/cedar/reidentification.cedar"),
     include_str!("../../../policies/cedar/visibility.cedar"),

@@ -4,9 +4,9 @@
 use std::net::IpAddr;
 
 use sekisho_domain::{
-    AgreementId, ModuleId, ModuleState, OrganisationId, OutputId, PersonId, Project, ProjectId,
-    ReidentificationId, ReleaseId, ReviewRequestId, ReviewState, RunId, RunState, Timestamp,
-    WorkerId, lifecycle::Lifecycle,
+    AgreementId, BringInId, ModuleId, ModuleState, OrganisationId, OutputId, PersonId, Project,
+    ProjectId, ReidentificationId, ReleaseId, ReviewRequestId, ReviewState, RunId, RunState,
+    Timestamp, WorkerId, lifecycle::Lifecycle,
 };
 
 use crate::policy::Attributes;
@@ -150,6 +150,30 @@ impl Resource for ModuleResource {
 
     fn id(&self) -> String {
         self.module_id.to_string()
+    }
+
+    fn attributes(&self, attributes: &mut Attributes) {
+        self.terms.attributes(attributes);
+        attributes.text("submitted_by", self.submitted_by);
+    }
+}
+
+/// A brought-in table.
+#[derive(Debug, Clone)]
+pub struct BringInResource {
+    /// Terms of the project.
+    pub terms: ProjectTerms,
+    /// The table.
+    pub bring_in_id: BringInId,
+    /// Who brought it in.
+    pub submitted_by: PersonId,
+}
+
+impl Resource for BringInResource {
+    const TYPE: &'static str = "BringIn";
+
+    fn id(&self) -> String {
+        self.bring_in_id.to_string()
     }
 
     fn attributes(&self, attributes: &mut Attributes) {

@@ -143,6 +143,7 @@ async fn ask<A: Action>(authorizer: &Authorizer, caller: &Caller, resource: A::R
         | "RecordAgreement"
         | "SetLinkageDate"
         | "RotateVaultKey"
+        | "DecideBringIn"
         | "OrderReidentification"
         | "ConfirmReidentification" => {
             authorizer.authorize_fresh::<A>(caller, resource, fresh(BiometricLevel::B1)).await
@@ -206,6 +207,11 @@ impl Resources {
         ModuleResource { terms: self.terms.clone(), module_id, submitted_by: self.requester }
     }
 
+    fn bring_in(&self) -> BringInResource {
+        let bring_in_id = BringInId::new(NOW);
+        BringInResource { terms: self.terms.clone(), bring_in_id, submitted_by: self.requester }
+    }
+
     fn run(&self) -> RunResource {
         RunResource {
             terms: self.terms.clone(),
@@ -259,17 +265,21 @@ async fn column(authorizer: &Authorizer, caller: &Caller, r: &Resources) -> Vec<
         ReadOwnSession(Site); Logout(Site); BeginStepUp(Site); BrowseCatalogue(Site);
         CountPatients(Site);
         ListProjects(Site); ListReviewQueue(Site); ListModuleQueue(Site);
+        ListBringInQueue(Site);
         RegisterOrganisation(Site); RegisterPerson(Site); ListPeople(Site); RemovePerson(Site);
         RegisterDataset(Site); SetLinkageDate(Site); ListVaultKeys(Site); RotateVaultKey(Site);
         RecordAgreement(Site); EnrolWorker(Site); ReadLog(Site);
         WatchAlerts(Site); RevokeSession(Site); LeaseRun(Site); HoldRun(r.run());
         ReadProject(r.project()); CloseProject(r.project()); ReadErasure(r.project());
         SubmitModule(r.project()); ListModules(r.project());
+        SubmitBringIn(r.project()); ListBringIns(r.project());
         ListRuns(r.project()); ListReleases(r.project()); ListReviewRequests(r.project());
         StartRun(r.plan(&[], ModuleState::Approved));
         StartRun(r.plan(&["lung.secret"], ModuleState::Approved)) as "of an ungranted column";
         StartRun(r.plan(&[], ModuleState::InReview)) as "of an unreviewed module";
         StartRun(r.unlinkable_plan()) as "that joins what must stay apart";
+        ReadBringIn(r.bring_in()); ReadBringInTable(r.bring_in()); DecideBringIn(r.bring_in());
+        WithdrawBringIn(r.bring_in());
         ReadModule(r.module()); DecideModule(r.module()); ReadRun(r.run()); CancelRun(r.run());
         ListOutputs(r.run()); RequestRelease(r.run());
         ReadOutput(r.output(false)) as "unreleased"; ReadOutput(r.output(true)) as "released";
@@ -366,6 +376,7 @@ async fn circumstances(
     let project = ProjectResource { terms: shut.clone() };
     let run = RunResource { terms: shut.clone(), ..r.run() };
     let release = ReleaseResource { terms: shut.clone(), ..r.release() };
+    let shut_project = ProjectResource { terms: shut.clone() };
     let output = OutputResource { terms: shut, ..r.output(true) };
     let alone = OutputResource { under_review: false, ..r.output(false) };
     let mut ended = world.project.clone();
@@ -373,6 +384,8 @@ async fn circumstances(
     let ended = ProjectTerms::new(&ended, handler.peer);
     let again = ProjectResource { terms: ended.clone() };
     let after = ProjectResource { terms: ended.clone() };
+    let tabled = ProjectResource { terms: ended.clone() };
+    let erased = BringInResource { terms: ended.clone(), ..r.bring_in() };
     let left = ReleaseResource { terms: ended, ..r.release() };
     let weak = authorizer
         .authorize_fresh::<action::CastVote>(&reviewer, r.review(), fresh(BiometricLevel::B0))
@@ -384,6 +397,14 @@ async fn circumstances(
     let register = ReidentificationRegister;
     let unasserted =
         authorizer.authorize::<action::OrderReidentification>(&steward, register).await;
+    let undecided = authorizer.authorize::<action::DecideBringIn>(&steward, r.bring_in()).await;
+    let mut colleague = world.own_reviewer.clone();
+    colleague.roles = vec![Role::Steward];
+    let inside = caller(&colleague, BiometricLevel::B1, NOW, here);
+    let mut handled = world.project.clone();
+    handled.agreement.handlers.extend(steward.person_id());
+    let joined =
+        BringInResource { terms: ProjectTerms::new(&handled, handler.peer), ..r.bring_in() };
     vec![
         ("OrderReidentification without a fresh assertion", answer(unasserted)),
         (
@@ -401,6 +422,27 @@ async fn circumstances(
         (
             "SubmitModule where nothing may be brought in",
             ask::<action::SubmitModule>(authorizer, &handler, project).await,
+        ),
+        (
+            "SubmitBringIn where nothing may be brought in",
+            ask::<action::SubmitBringIn>(authorizer, &handler, shut_project).await,
+        ),
+        (
+            "SubmitBringIn to a closed project",
+            ask::<action::SubmitBringIn>(authorizer, &handler, tabled).await,
+        ),
+        (
+            "ReadBringInTable of a closed project",
+            ask::<action::ReadBringInTable>(authorizer, &steward, erased).await,
+        ),
+        ("DecideBringIn without a fresh assertion", answer(undecided)),
+        (
+            "DecideBringIn as steward of the handlers' organisation",
+            ask::<action::DecideBringIn>(authorizer, &inside, r.bring_in()).await,
+        ),
+        (
+            "DecideBringIn as steward who is a handler of the project",
+            ask::<action::DecideBringIn>(authorizer, &steward, joined).await,
         ),
         (
             "RequestRelease where nothing may be taken out",

@@ -157,6 +157,7 @@ fn provenance(parts: &Parts<'_>) -> Value {
         "dataset_id": parts.run.dataset_id,
         "dataset_version": parts.run.dataset_version,
         "joined": parts.run.joined,
+        "bring_ins": parts.run.bring_ins,
         "project_id": parts.project.project_id,
         "agreement_id": parts.project.agreement.agreement_id,
         "purpose": parts.project.agreement.purpose,

@@ -97,6 +97,12 @@ const CHECKS: &[Check] = &[
         clause: "bring_in",
         codes: &["import_not_allowed"],
     },
+    Check {
+        name: "identifying_table",
+        rule: "RI-1",
+        clause: "bring_in",
+        codes: &["TABLE_IDENTIFYING"],
+    },
     Check { name: "granted_columns", rule: "AG-3", clause: "use_content", codes: &["NOT_GRANTED"] },
     Check {
         name: "question_budget",

@@ -11,6 +11,7 @@ pub mod admission;
 pub mod alerts;
 pub mod audit;
 mod background;
+pub mod bring_ins;
 mod budget;
 mod bundle;
 pub mod catalogue;

@@ -10,7 +10,7 @@ use sekisho_domain::{
     Agreement, Module, ModuleId, ModuleState, Page, PageRequest, ProjectId, World,
     module::ModuleEvent,
 };
-use sekisho_module::{Manifest, inspect};
+use sekisho_module::{Manifest, TableInput, inspect};
 use sha2::{Digest, Sha256};
 
 use crate::{App, AppError, session_of};
@@ -200,15 +200,11 @@ fn check(
     Ok((manifest, report.to_string()))
 }
 
+/// What is read of the datasets: columns that are looked up elsewhere left out, those by
+/// which is looked up taken in.
 fn inputs(manifest: &Manifest) -> Vec<(String, Vec<String>)> {
-    manifest
-        .tables
-        .iter()
-        .map(|table| {
-            let columns = table.columns.iter().map(|column| column.name.clone()).collect();
-            (table.name.clone(), columns)
-        })
-        .collect()
+    let columns = |table: &TableInput| table.read().into_iter().map(str::to_owned).collect();
+    manifest.tables.iter().map(|table| (table.name.clone(), columns(table))).collect()
 }
 
 fn world(world: sekisho_module::World) -> World {

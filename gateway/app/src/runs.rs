@@ -71,7 +71,11 @@ impl App {
         };
         let permit = self.authorizer.authorize::<StartRun>(caller, plan).await?;
         let manifest = self.store.run_manifest(&permit).await?;
+        let manifest = Manifest::parse(&manifest)
+            .map_err(|errors| AppError::Internal(format!("stored manifest: {errors}")))?;
         check_parameters(&manifest, &request.parameters)?;
+        let names: Vec<&str> = manifest.bring_ins().into_iter().collect();
+        let bring_ins = self.store.approved_bring_ins(&permit, &names).await?;
         let ticket = v1::RunTicket { parameters: request.parameters, ..Default::default() };
         let parameters = ticket.encode_to_vec();
         let run = Run {
@@ -87,6 +91,8 @@ impl App {
             dataset_id: agreement.dataset_id.clone(),
             dataset_version: agreement.dataset_version.clone(),
             joined: joined.iter().map(JoinedDataset::version).collect(),
+            bring_ins,
+            end_cause: None,
             parameters_sha256: hex::encode(Sha256::digest(&parameters)),
             output_count: 0,
             decision_index: permit.decision_index(),
@@ -216,11 +222,9 @@ impl Watching {
 }
 
 /// Whether the module declares these parameters so.
-fn check_parameters(manifest: &str, parameters: &[v1::Parameter]) -> Result<(), AppError> {
+fn check_parameters(manifest: &Manifest, parameters: &[v1::Parameter]) -> Result<(), AppError> {
     use v1::parameter::Value as Sent;
     let invalid = |message: String| AppError::invalid("PARAMETER_REFUSED", "parameters", message);
-    let manifest = Manifest::parse(manifest)
-        .map_err(|errors| AppError::Internal(format!("stored manifest: {errors}")))?;
     let mut given = Vec::with_capacity(parameters.len());
     for parameter in parameters {
         let value = match &parameter.value {

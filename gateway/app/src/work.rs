@@ -10,12 +10,12 @@ use sekisho_access::{
 };
 use sekisho_audit::RunUsage;
 use sekisho_domain::{
-    Agreement, FailureClass, GrantedTable, LeaseId, OutputId, RunId, RunState, Timestamp, WorkerId,
-    lifecycle::Lifecycle,
+    Agreement, FailureClass, GrantedTable, LeaseId, OutputId, PinnedBringIn, RunId, RunState,
+    Timestamp, WorkerId, lifecycle::Lifecycle,
 };
 use sekisho_module::Manifest;
 use sekisho_proto::v1;
-use sekisho_store::{StoreError, leases::Leased, outputs::OutputRecord};
+use sekisho_store::{StoreError, bring_ins::SealedBringIn, leases::Leased, outputs::OutputRecord};
 use sha2::{Digest, Sha256};
 
 use crate::{App, AppError, outputs::decode, reidentifications::trace_of};
@@ -238,6 +238,7 @@ impl App {
             expires_at: Some(timestamp(now.plus_seconds(TICKET_SECONDS))),
             decision_index: leased.run.decision_index,
             trace,
+            bring_ins: leased.bring_ins.iter().map(|table| pinned(&table.pinned)).collect(),
         }
         .encode_to_vec();
         let signature = self.ticket_signer.sign(TICKET_LABEL, &ticket).to_vec();
@@ -248,6 +249,7 @@ impl App {
             manifest: leased.module.manifest,
             output_key: leased.output_key.danger_bytes().to_vec(),
             lease_expires_at: Some(timestamp(leased.lease.expires_at)),
+            bring_ins: leased.bring_ins.into_iter().map(sealed_bring_in).collect(),
         })
     }
 
@@ -279,15 +281,17 @@ impl App {
     }
 }
 
-/// The part of a dataset's view that the module reads: its own tables and columns, and, where
-/// rows are filtered, the granted columns that the filter may name.
+/// The part of a dataset's view that the module reads: its own tables and columns, those by
+/// which it looks something up, and, where rows are filtered, the granted columns that the
+/// filter may name.
 fn granted(tables: &[GrantedTable], manifest: &Manifest) -> Vec<v1::GrantedTable> {
     manifest
         .tables
         .iter()
         .filter_map(|input| {
             let table = tables.iter().find(|table| table.table == input.name)?;
-            let wanted = |name: &String| input.columns.iter().any(|column| column.name == *name);
+            let read = input.read();
+            let wanted = |name: &String| read.contains(&name.as_str());
             let columns = table
                 .columns
                 .iter()
@@ -298,6 +302,22 @@ fn granted(tables: &[GrantedTable], manifest: &Manifest) -> Vec<v1::GrantedTable
             Some(v1::GrantedTable { table, columns, row_filter })
         })
         .collect()
+}
+
+/// A brought-in table as the ticket names it.
+fn pinned(table: &PinnedBringIn) -> v1::TicketBringIn {
+    let bytes = |text: &str| hex::decode(text).unwrap_or_default();
+    v1::TicketBringIn {
+        bring_in_id: table.bring_in_id.to_string(),
+        table: table.table.clone(),
+        description_sha256: bytes(&table.description_sha256),
+        table_sha256: bytes(&table.table_sha256),
+    }
+}
+
+fn sealed_bring_in(table: SealedBringIn) -> v1::SealedBringIn {
+    let key = table.key.danger_bytes().to_vec();
+    v1::SealedBringIn { description: table.description, table: table.table, key }
 }
 
 /// Why a worker's outputs were not taken over.

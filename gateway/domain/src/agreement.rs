@@ -75,7 +75,7 @@ pub struct Agreement {
     pub period_end: Timestamp,
     /// 提供方法 (AG-4).
     pub provision_method: ProvisionMethod,
-    /// Whether modules may be brought in (持込み, AG-5).
+    /// Whether modules and tables may be brought in (持込み, AG-5).
     pub bring_in: bool,
     /// Whether reviewed results may be taken out (持出し, AG-5).
     pub take_out: bool,

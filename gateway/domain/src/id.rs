@@ -99,6 +99,8 @@ ids! {
     ProjectId = "project";
     /// An analysis program (解析プログラム).
     ModuleId = "module";
+    /// A table that was brought in (持込み).
+    BringInId = "bringin";
     /// A run (実行).
     RunId = "run";
     /// One leasing of a run by a worker.

@@ -9,6 +9,7 @@
 
 pub mod agreement;
 pub mod alert;
+pub mod bring_in;
 pub mod dataset;
 pub mod id;
 pub mod lifecycle;
@@ -24,6 +25,7 @@ pub use agreement::{
     Agreement, Closure, Erasure, GrantedTable, JoinedDataset, Project, ProvisionMethod,
 };
 pub use alert::Alert;
+pub use bring_in::{BringIn, BringInState, PinnedBringIn};
 pub use dataset::Dataset;
 pub use id::*;
 pub use lifecycle::{Lifecycle, Transition, TransitionError};
@@ -32,5 +34,5 @@ pub use page::{Page, PageRequest};
 pub use people::{BiometricLevel, Organisation, OrganisationKind, Person, Role};
 pub use reidentification::{Reidentification, ReidentificationState};
 pub use review::{Release, ReviewRequest, ReviewState, Verdict, Vote};
-pub use run::{FailureClass, Run, RunState};
+pub use run::{EndCause, FailureClass, Run, RunState};
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};

@@ -72,6 +72,6 @@ pub struct Module {
     pub decision_comment: String,
     /// Static report, as JSON, for the reviewer.
     pub report_json: String,
-    /// Declared inputs: tables with columns, in manifest order.
+    /// What it reads of the datasets: tables with columns, in manifest order.
     pub inputs: Vec<(String, Vec<String>)>,
 }

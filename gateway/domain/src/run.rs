@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    LeaseId, ModuleId, PersonId, ProjectId, RunId, Timestamp, WorkerId, dataset::DatasetVersion,
-    lifecycle::lifecycle,
+    LeaseId, ModuleId, PersonId, PinnedBringIn, ProjectId, RunId, Timestamp, WorkerId,
+    dataset::DatasetVersion, lifecycle::lifecycle,
 };
 
 lifecycle! {
@@ -78,6 +78,28 @@ pub enum FailureClass {
     Environment,
 }
 
+/// What ended a run from outside; a person who cancels it gives no such cause.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum EndCause {
+    /// A brought-in table that it was tied to was taken back.
+    #[serde(rename = "TABLE_WITHDRAWN")]
+    TableWithdrawn,
+    /// Its project was closed.
+    #[serde(rename = "PROJECT_CLOSED")]
+    ProjectClosed,
+}
+
+impl EndCause {
+    /// Stable code.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::TableWithdrawn => "TABLE_WITHDRAWN",
+            Self::ProjectClosed => "PROJECT_CLOSED",
+        }
+    }
+}
+
 /// Most times a run is handed out before it fails as [`FailureClass::Environment`].
 pub const MAX_ATTEMPTS: u32 = 5;
 
@@ -109,6 +131,12 @@ pub struct Run {
     /// Further dataset versions it joins.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub joined: Vec<DatasetVersion>,
+    /// Tables of its project's own that it looks up, as they were when it was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bring_ins: Vec<PinnedBringIn>,
+    /// Set when something other than a person's word ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub end_cause: Option<EndCause>,
     /// SHA-256 of its encoded parameters, hexadecimal; the parameters are sealed.
     pub parameters_sha256: String,
     /// Outputs produced.

@@ -4,6 +4,7 @@
 //! [`Visible`]: sekisho_access::Visible
 
 mod agreement;
+mod bring_in;
 mod dataset;
 mod field;
 mod invalid;

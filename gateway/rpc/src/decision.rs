@@ -56,6 +56,7 @@ decides! {
     RotateVaultKeyRequest by "/sekisho.v1.StewardService/RotateVaultKey";
     OrderReidentificationRequest by "/sekisho.v1.ReidentificationService/OrderReidentification";
     ConfirmReidentificationRequest by "/sekisho.v1.ReidentificationService/ConfirmReidentification";
+    DecideBringInRequest by "/sekisho.v1.BringInService/DecideBringIn";
     SetLinkageDateRequest by "/sekisho.v1.StewardService/SetLinkageDate";
 }
 

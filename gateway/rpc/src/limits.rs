@@ -8,6 +8,8 @@ pub const MESSAGE_BYTES: usize = 4 << 20;
 pub const WORKER_MESSAGE_BYTES: usize = 80 << 20;
 /// Longest component, bytes, over all chunks of its upload.
 pub const MODULE_BYTES: usize = 32 << 20;
+/// Longest CSV of a brought-in table, bytes, over all chunks of its upload.
+pub const TABLE_BYTES: usize = 4 << 20;
 /// Longest chunk of an upload, bytes; also of a download.
 pub const CHUNK_BYTES: usize = 64 << 10;
 /// Longest wait for the next chunk of an upload.

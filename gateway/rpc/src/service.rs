@@ -3,6 +3,7 @@
 
 mod alert;
 mod audit;
+mod bring_in;
 mod catalogue;
 mod module;
 mod output;
@@ -12,6 +13,7 @@ mod review;
 mod run;
 mod session;
 mod steward;
+mod upload;
 mod worker;
 
 use std::sync::Arc;
@@ -63,6 +65,7 @@ impl Desk {
 pub(crate) fn routes(app: &App, stopping: &CancellationToken) -> Routes {
     use v1::{
         alert_service_server::AlertServiceServer, audit_service_server::AuditServiceServer,
+        bring_in_service_server::BringInServiceServer,
         catalogue_service_server::CatalogueServiceServer,
         module_service_server::ModuleServiceServer, output_service_server::OutputServiceServer,
         project_service_server::ProjectServiceServer,
@@ -85,6 +88,7 @@ pub(crate) fn routes(app: &App, stopping: &CancellationToken) -> Routes {
     offer!(CatalogueServiceServer, catalogue::Service, MESSAGE_BYTES);
     offer!(ProjectServiceServer, project::Service, MESSAGE_BYTES);
     offer!(ModuleServiceServer, module::Service, MESSAGE_BYTES);
+    offer!(BringInServiceServer, bring_in::Service, MESSAGE_BYTES);
     offer!(RunServiceServer, run::Service, MESSAGE_BYTES);
     offer!(OutputServiceServer, output::Service, MESSAGE_BYTES);
     offer!(ReviewServiceServer, review::Service, MESSAGE_BYTES);

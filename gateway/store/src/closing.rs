@@ -13,20 +13,15 @@ use sekisho_access::{
 };
 use sekisho_audit::{Actor, Event, EventKind, Hash};
 use sekisho_domain::{
-    Closure, Erasure, Module, Project, ProjectId, RequestId, ReviewRequest, Run, Timestamp,
-    lifecycle::Lifecycle, review::ReviewEvent, run::RunEvent,
+    BringIn, Closure, EndCause, Erasure, Module, Project, ProjectId, RequestId, ReviewRequest, Run,
+    Timestamp, bring_in::BringInWithdrawal, lifecycle::Lifecycle, review::ReviewEvent,
 };
 use sha2::{Digest, Sha256};
 use sqlx::{AnyConnection, Row};
 
 use crate::{
-    Store, StoreError, body, keys,
-    log::next_index,
-    modules, outputs,
-    outputs::OutputRecord,
-    reidentifications, reviews, runs,
-    runs::{finish, update_run},
-    writer::Outcome,
+    Store, StoreError, body, bring_ins, keys, log::next_index, modules, outputs,
+    outputs::OutputRecord, reidentifications, reviews, runs, runs::end_runs, writer::Outcome,
 };
 
 /// Snapshots that may see what was deleted before the transaction `$1`: of sessions, replicas
@@ -289,18 +284,24 @@ async fn close(
         return Err(already_closed());
     }
     let mut kinds = Vec::new();
-    let runs = end_runs(tx, &id, closure.at, &mut kinds).await?;
+    let mut runs = runs::runs_of(tx, project_id).await?;
+    end_runs(tx, &mut runs, closure.at, EndCause::ProjectClosed, &mut kinds).await?;
     end_requests(tx, &id, &mut kinds).await?;
     let tokens = reidentifications::end_with_project(tx, project_id, &mut kinds).await?;
+    let Closure { at, by, ref reason } = closure;
+    let withdrawal = BringInWithdrawal { by, at, reason: reason.clone() };
+    let tables = bring_ins::end_with_project(tx, project_id, withdrawal, &mut kinds).await?;
     let modules: Vec<Module> = body::decode_all(
         &of_project(tx, "SELECT body FROM module WHERE project_id = $1", &id).await?,
     )?;
     let sealed = "SELECT output.body AS body FROM output JOIN run ON run.id = output.run_id
                   WHERE run.project_id = $1 ORDER BY output.id";
     let outputs: Vec<OutputRecord> = body::decode_all(&of_project(tx, sealed, &id).await?)?;
-    let keys = destroy_keys(tx, project_id, &modules, &runs).await?;
+    let keys = destroy_keys(tx, project_id, &modules, &tables, &runs).await?;
     let mut objects: Vec<String> = Vec::new();
     objects.extend(modules.iter().flat_map(|module| modules::object_names(module.module_id)));
+    objects.extend(tables.iter().flat_map(bring_ins::object_names));
+    objects.push(bring_ins::folder(project_id));
     objects.extend(runs.iter().map(|run| runs::parameters_name(run.run_id)));
     let name = |output: &OutputRecord| outputs::output_name(output.run_id, output.output_id);
     objects.extend(outputs.iter().map(name));
@@ -338,24 +339,6 @@ async fn close(
     Ok((project, events.collect()))
 }
 
-/// Cancels what has not finished; gives all runs.
-async fn end_runs(
-    tx: &mut AnyConnection,
-    project: &str,
-    at: Timestamp,
-    kinds: &mut Vec<EventKind>,
-) -> Result<Vec<Run>, StoreError> {
-    let rows = of_project(tx, "SELECT body FROM run WHERE project_id = $1 ORDER BY id", project);
-    let mut runs: Vec<Run> = body::decode_all(&rows.await?)?;
-    for run in runs.iter_mut().filter(|run| !run.state.is_final()) {
-        run.state = run.state.apply(RunEvent::Cancel)?;
-        finish(run, at);
-        update_run(tx, run).await?;
-        kinds.push(EventKind::RunCancelled { run_id: run.run_id });
-    }
-    Ok(runs)
-}
-
 /// Takes back the requests that nobody can answer any more.
 async fn end_requests(
     tx: &mut AnyConnection,
@@ -378,19 +361,18 @@ async fn destroy_keys(
     tx: &mut AnyConnection,
     project_id: ProjectId,
     modules: &[Module],
+    tables: &[BringIn],
     runs: &[Run],
 ) -> Result<Vec<String>, StoreError> {
     let mut scopes = vec![keys::Scope::Project(project_id)];
     scopes.extend(modules.iter().map(|module| keys::Scope::Module(project_id, module.module_id)));
+    let table = |table: &BringIn| keys::Scope::BringIn(project_id, table.bring_in_id);
+    scopes.extend(tables.iter().map(table));
     scopes.extend(runs.iter().map(|run| keys::Scope::Run(project_id, run.run_id)));
     let mut names = Vec::new();
     for scope in scopes {
-        let name = scope.name();
-        sqlx::query("DELETE FROM wrapped_key WHERE scope = $1")
-            .bind(&name)
-            .execute(&mut *tx)
-            .await?;
-        names.push(name);
+        scope.destroy(tx).await?;
+        names.push(scope.name());
     }
     Ok(names)
 }

@@ -1,5 +1,5 @@
-//! The gateway's keys: one per project under the gateway's vault, one per module and
-//! per run under the project's. Destroying a project's key makes all of them useless.
+//! The gateway's keys: one per project under the gateway's vault, one per module, per
+//! brought-in table and per run under the project's. Destroying a project's key makes all of them useless.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -8,7 +8,7 @@ use sekisho_access::{
     action::{ListVaultKeys, RotateVaultKey},
 };
 use sekisho_audit::{Event, EventKind};
-use sekisho_domain::{ModuleId, ProjectId, RunId};
+use sekisho_domain::{BringInId, ModuleId, ProjectId, RunId};
 use sekisho_vault::{Context, GenerationStatus, Key, RotatingVault, WrappedKey, unwrap, wrap};
 use sqlx::{AnyConnection, AnyPool, Row};
 
@@ -19,6 +19,7 @@ use crate::{Store, StoreError, closing::already_closed};
 pub(crate) enum Scope {
     Project(ProjectId),
     Module(ProjectId, ModuleId),
+    BringIn(ProjectId, BringInId),
     /// Outputs and parameters of a run.
     Run(ProjectId, RunId),
 }
@@ -28,12 +29,22 @@ impl Scope {
         match self {
             Self::Project(id) => id.to_string(),
             Self::Module(_, id) => id.to_string(),
+            Self::BringIn(_, id) => id.to_string(),
             Self::Run(_, id) => id.to_string(),
         }
     }
 
     fn context(self) -> Context {
         Context::new("gateway-key").text(&self.name())
+    }
+
+    /// Deletes the wrapped key: what it sealed opens no more.
+    pub(crate) async fn destroy(self, connection: &mut AnyConnection) -> Result<(), StoreError> {
+        sqlx::query("DELETE FROM wrapped_key WHERE scope = $1")
+            .bind(self.name())
+            .execute(connection)
+            .await?;
+        Ok(())
     }
 }
 
@@ -71,7 +82,7 @@ impl Keys {
         let key = Key::generate()?;
         let wrapped = match scope {
             Scope::Project(_) => self.vault.wrap(&scope.context(), &key)?,
-            Scope::Module(project, _) | Scope::Run(project, _) => {
+            Scope::Module(project, _) | Scope::BringIn(project, _) | Scope::Run(project, _) => {
                 let kek = self.project(project).await?;
                 wrap(&kek, &scope.context(), &key)?
             }
@@ -82,7 +93,7 @@ impl Keys {
     pub(crate) async fn find(&self, scope: Scope) -> Result<Key, StoreError> {
         match scope {
             Scope::Project(id) => self.project(id).await,
-            Scope::Module(project, _) | Scope::Run(project, _) => {
+            Scope::Module(project, _) | Scope::BringIn(project, _) | Scope::Run(project, _) => {
                 let kek = self.project(project).await?;
                 Ok(unwrap(&kek, &scope.context(), &self.wrapped(scope).await?)?)
             }

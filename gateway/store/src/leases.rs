@@ -16,6 +16,7 @@ use sqlx::AnyConnection;
 
 use crate::{
     Store, StoreError, body,
+    bring_ins::SealedBringIn,
     keys::Scope,
     log::record,
     modules::SealedModule,
@@ -31,6 +32,8 @@ pub struct Leased {
     pub lease: Lease,
     /// Its module.
     pub module: SealedModule,
+    /// The brought-in tables that it looks up.
+    pub bring_ins: Vec<SealedBringIn>,
     /// Encoded parameters.
     pub parameters: Vec<u8>,
     /// Seals the outputs.
@@ -88,10 +91,11 @@ impl Store {
 
     pub(crate) async fn equip(&self, run: Run, lease: Lease) -> Result<Leased, StoreError> {
         let module = self.sealed_module(run.project_id, run.module_id).await?;
+        let bring_ins = self.sealed_bring_ins(&run).await?;
         let output_key = self.keys.find(Scope::Run(run.project_id, run.run_id)).await?;
         let sealed = self.objects.read(&parameters_name(run.run_id)).await?;
         let parameters = open(&output_key, &parameters_context(run.run_id), &sealed)?.to_vec();
-        Ok(Leased { run, lease, module, parameters, output_key })
+        Ok(Leased { run, lease, module, bring_ins, parameters, output_key })
     }
 
     /// Extends a lease and keeps coarse progress. A run that is not allowed any more is

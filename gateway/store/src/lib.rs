@@ -10,6 +10,7 @@
 
 pub mod alerts;
 mod body;
+pub mod bring_ins;
 pub mod closing;
 pub mod error;
 pub mod keys;

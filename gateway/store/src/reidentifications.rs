@@ -21,8 +21,8 @@ use zeroize::Zeroizing;
 mod trace;
 
 use crate::{
-    Store, StoreError, body, closing::check_open, log::record, outputs::OutputRecord,
-    projects::page, releases::outputs_of,
+    Store, StoreError, body, bring_ins::check_approved, closing::check_open, log::record,
+    outputs::OutputRecord, projects::page, releases::outputs_of, runs::load_run,
 };
 
 const ORDER: &str = "SELECT body FROM reidentification WHERE id = $1";
@@ -51,7 +51,8 @@ impl Store {
     /// Records an order.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] `PROJECT_CLOSED`: its keys are gone, so it cannot be traced.
+    /// [`StoreError::Conflict`] `PROJECT_CLOSED` or `TABLE_NOT_APPROVED`: what its run needs is
+    /// gone, so it cannot be traced.
     pub async fn order_reidentification(
         &self,
         permit: Permit<OrderReidentification>,
@@ -70,6 +71,8 @@ impl Store {
             .effect(&permit, move |tx| {
                 Box::pin(async move {
                     check_open(tx, ordered.order.project_id).await?;
+                    let run = load_run(tx, ordered.order.run_id).await?;
+                    check_approved(tx, &run).await?;
                     sqlx::query(
                         "INSERT INTO reidentification (id, state, body) VALUES ($1, $2, $3)",
                     )

@@ -7,14 +7,15 @@ use sekisho_access::{
 };
 use sekisho_audit::EventKind;
 use sekisho_domain::{
-    GrantedTable, JoinedDataset, Page, PageRequest, Run, RunId, Timestamp, lifecycle::Lifecycle,
-    run::RunEvent,
+    EndCause, GrantedTable, JoinedDataset, Page, PageRequest, ProjectId, Run, RunId, Timestamp,
+    lifecycle::Lifecycle, run::RunEvent,
 };
 use sekisho_vault::{Context, seal};
 use sqlx::AnyConnection;
 
 use crate::{
-    Store, StoreError, body, closing::check_open, keys::Scope, log::record, projects::page,
+    Store, StoreError, body, bring_ins::check_approved, closing::check_open, keys::Scope,
+    log::record, projects::page,
 };
 
 const RUN: &str = "SELECT body FROM run WHERE id = $1";
@@ -43,7 +44,8 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Conflict`] `RUN_RATE` above the agreement's runs per hour,
-    /// `REQUEST_ID_REUSED` when the key named a run of somebody or something else.
+    /// `REQUEST_ID_REUSED` when the key named a run of somebody or something else,
+    /// `TABLE_NOT_APPROVED` when a table it is tied to was taken back meanwhile.
     pub async fn start_run(
         &self,
         permit: Permit<StartRun>,
@@ -67,6 +69,7 @@ impl Store {
                         return Ok((run, vec![]));
                     }
                     check_open(tx, order.run.project_id).await?;
+                    check_approved(tx, &order.run).await?;
                     check_rate(tx, &order).await?;
                     insert_run(tx, &order).await?;
                     key.insert(tx).await?;
@@ -149,6 +152,7 @@ fn requested(order: &RunOrder) -> EventKind {
         dataset_version: order.run.dataset_version.clone(),
         tables: order.tables.clone(),
         joined: order.joined.clone(),
+        bring_ins: order.run.bring_ins.clone(),
         parameters_sha256: order.run.parameters_sha256.clone(),
     }
 }
@@ -156,6 +160,36 @@ fn requested(order: &RunOrder) -> EventKind {
 pub(crate) fn finish(run: &mut Run, at: Timestamp) {
     run.ended_at = Some(at);
     run.lease = None;
+}
+
+/// Every run of a project, oldest first.
+pub(crate) async fn runs_of(
+    connection: &mut AnyConnection,
+    project_id: ProjectId,
+) -> Result<Vec<Run>, StoreError> {
+    let rows = sqlx::query("SELECT body FROM run WHERE project_id = $1 ORDER BY id")
+        .bind(project_id.to_string())
+        .fetch_all(connection)
+        .await?;
+    body::decode_all(&rows)
+}
+
+/// Cancels those that have not finished.
+pub(crate) async fn end_runs(
+    connection: &mut AnyConnection,
+    runs: &mut [Run],
+    at: Timestamp,
+    cause: EndCause,
+    kinds: &mut Vec<EventKind>,
+) -> Result<(), StoreError> {
+    for run in runs.iter_mut().filter(|run| !run.state.is_final()) {
+        run.state = run.state.apply(RunEvent::Cancel)?;
+        run.end_cause = Some(cause);
+        finish(run, at);
+        update_run(connection, run).await?;
+        kinds.push(EventKind::RunCancelled { run_id: run.run_id });
+    }
+    Ok(())
 }
 
 pub(crate) async fn load_run(

@@ -106,6 +106,14 @@ cases! {
             sv_3_closing_a_project_erases_sealed_tokens,
             ri_2_a_confirmed_order_is_traced_once_and_given_up_in_the_end,
         }
+        bring_ins {
+            ag_5_a_table_is_decided_once_and_takes_its_name,
+            ag_5_a_table_counts_in_its_own_project_only,
+            ag_5_a_lease_carries_exactly_the_tables_of_its_run,
+            ag_5_a_withdrawn_table_ends_the_runs_tied_to_it,
+            lg_1_a_review_reads_a_table_only_on_record,
+            sv_3_closing_a_project_erases_its_tables,
+        }
         keys {
             cr_1_a_rotation_wraps_every_projects_key_anew,
         }

@@ -220,6 +220,7 @@ mod tests {
             dataset_id: "lung".to_owned(),
             dataset_version: "v1".to_owned(),
             joined: vec![],
+            bring_ins: vec![],
             tables: vec![],
             parameters_sha256: String::new(),
         }

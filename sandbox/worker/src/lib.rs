@@ -15,6 +15,7 @@
 //! Must never depend on: any crate of the gateway, wasmtime or DataFusion by name.
 
 mod attend;
+mod bring_ins;
 mod config;
 mod gateway;
 mod hold;

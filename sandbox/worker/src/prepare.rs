@@ -7,7 +7,7 @@ use sekisho_runner::{RunData, RunSpec, module_context};
 use sekisho_vault::{Key, Zeroizing};
 use sha2::{Digest as _, Sha256};
 
-use crate::{Refusal, Site, VerifiedTicket};
+use crate::{Refusal, Site, VerifiedTicket, bring_ins::open_bring_ins};
 
 /// Opens what the ticket names and nothing else: the module it was issued for, and the keys
 /// of exactly the granted columns. Reads files, so it belongs on a blocking thread.
@@ -26,12 +26,13 @@ pub fn prepare(site: &Site, ticket: VerifiedTicket, lease: v1::Lease) -> Result<
     let output_key =
         Key::danger_from_bytes(&lease.output_key).map_err(|_| Refusal::Unreadable("output_key"))?;
     site.deployment.check_valid(jiff::Zoned::now().date())?;
+    let bring_ins = open_bring_ins(&ticket, &lease)?;
     let data = open_data(site, &ticket.datasets)?;
     Ok(RunSpec {
         ticket,
         manifest: lease.manifest,
         component,
-        bring_ins: Vec::new(),
+        bring_ins,
         data,
         ingest: site.ingest_key.clone(),
         output_key,

@@ -26,6 +26,12 @@ pub enum Refusal {
     /// The manifest is not the one the ticket names.
     #[error("the manifest's SHA-256 is not the ticket's")]
     ManifestHash,
+    /// A sealed brought-in table does not open.
+    #[error("a brought-in table does not open")]
+    BringIn(#[source] VaultError),
+    /// A brought-in table is not the one the ticket names.
+    #[error("a brought-in table's SHA-256 is not the ticket's")]
+    BringInHash,
     /// The data set or version is no plain name.
     #[error("the ticket names no data set version")]
     DatasetName,
@@ -58,6 +64,8 @@ impl Refusal {
             Self::Module(_) => "module.sealed",
             Self::ModuleHash => "module.hash",
             Self::ManifestHash => "manifest.hash",
+            Self::BringIn(_) => "bring_in.sealed",
+            Self::BringInHash => "bring_in.hash",
             Self::DatasetName => "dataset.name",
             Self::DatasetHash => "dataset.hash",
             Self::DatasetFacts => "dataset.facts",

@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sekisho_bring_in::{Files, Table};
+use sekisho_bring_in::{Files, Refused, Table};
 
 use crate::error::CliError;
 
@@ -14,13 +14,21 @@ use crate::error::CliError;
 /// # Errors
 /// Fails when a file cannot be read, and with everything that is wrong with the table at once.
 pub(crate) fn read(argument: &str) -> Result<(Files, Table), CliError> {
+    let files = files(argument)?;
+    let table = files.read().map_err(|refused| refusal(argument, &refused))?;
+    Ok((files, table))
+}
+
+/// The files alone, unchecked.
+pub(crate) fn files(argument: &str) -> Result<Files, CliError> {
     let (description, csv) = paths(argument);
     let read = |path: &Path| fs::read(path).map_err(CliError::file(path));
-    let files = Files { description: read(&description)?, csv: read(&csv)? };
-    let table = files
-        .read()
-        .map_err(|refused| CliError::Input(format!("{}: {refused}", description.display())))?;
-    Ok((files, table))
+    Ok(Files { description: read(&description)?, csv: read(&csv)? })
+}
+
+/// Every finding, under the name of what was given.
+pub(crate) fn refusal(argument: &str, refused: &Refused) -> CliError {
+    CliError::Input(format!("{argument}: {refused}"))
 }
 
 fn paths(argument: &str) -> (PathBuf, PathBuf) {

@@ -12,6 +12,7 @@ use crate::{
     nouns::{
         alert::{AlertCommand, SessionCommand},
         audit::AuditCommand,
+        bring_in::BringInCommand,
         catalog::CatalogCommand,
         login::Login,
         module::ModuleCommand,
@@ -63,6 +64,9 @@ enum Command {
     /// Analysis programs: submit, list, show, decide
     #[command(subcommand)]
     Module(ModuleCommand),
+    /// Tables of a project's own: check, submit, list, show, decide, withdraw
+    #[command(subcommand)]
+    BringIn(BringInCommand),
     /// Run a module here, on dummy data, in the runner the server uses
     Try(Box<Trial>),
     /// Runs: start, list, show, watch, cancel
@@ -154,6 +158,7 @@ async fn dispatch(command: Command, desk: &Desk) -> Result<(), CliError> {
         Command::Catalog(command) => command.run(desk).await,
         Command::Project(command) => command.run(desk).await,
         Command::Module(command) => command.run(desk).await,
+        Command::BringIn(command) => command.run(desk).await,
         Command::Try(trial) => trial.run(desk).await,
         Command::Run(command) => command.run(desk).await,
         Command::Output(command) => command.run(desk).await,

@@ -3,6 +3,7 @@
 pub(crate) mod agreement_file;
 pub(crate) mod alert;
 pub(crate) mod audit;
+pub(crate) mod bring_in;
 pub(crate) mod catalog;
 pub(crate) mod closing;
 pub(crate) mod dataset_file;

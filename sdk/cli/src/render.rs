@@ -123,8 +123,8 @@ fn number(value: f64) -> String {
     text.to_owned()
 }
 
-/// Names and labels come from a module: control characters must not reach a terminal.
-fn printable(text: &str) -> String {
+/// Text of others on one line: control characters must not reach a terminal.
+pub(crate) fn printable(text: &str) -> String {
     text.chars()
         .map(|letter| match letter {
             '\n' => ' ',

@@ -3,10 +3,10 @@
 use std::net::IpAddr;
 
 use sekisho_domain::{
-    AgreementId, AlertId, BiometricLevel, FailureClass, GrantedTable, JoinedDataset, LeaseId,
-    ModuleId, OrganisationId, OutputId, PersonId, ProjectId, ReidentificationId,
-    ReidentificationState, ReleaseId, ReviewRequestId, ReviewState, RunId, RunState, SessionId,
-    Timestamp, Verdict, WorkerId, dataset::InformationKind,
+    AgreementId, AlertId, BiometricLevel, BringInId, FailureClass, GrantedTable, JoinedDataset,
+    LeaseId, ModuleId, OrganisationId, OutputId, PersonId, PinnedBringIn, ProjectId,
+    ReidentificationId, ReidentificationState, ReleaseId, ReviewRequestId, ReviewState, RunId,
+    RunState, SessionId, Timestamp, Verdict, WorkerId, dataset::InformationKind,
 };
 use serde::{Deserialize, Serialize};
 
@@ -268,6 +268,59 @@ kinds! {
         /// SHA-256 of the comment, hexadecimal: the log outlives what people write.
         comment_sha256: String,
     }
+    /// A table was brought in (持込み).
+    BringInSubmitted = "bring_in_submitted" in Operation {
+        /// Which.
+        bring_in_id: BringInId,
+        /// Into which project.
+        project_id: ProjectId,
+        /// SHA-256 of its description, hexadecimal.
+        description_sha256: String,
+        /// SHA-256 of its CSV, hexadecimal.
+        table_sha256: String,
+    }
+    /// A table was refused by the machine's checks.
+    BringInRefusedStatically = "bring_in_refused_statically" in Operation {
+        /// Into which project it was to go.
+        project_id: ProjectId,
+        /// SHA-256 of its description, hexadecimal.
+        description_sha256: String,
+        /// SHA-256 of its CSV, hexadecimal.
+        table_sha256: String,
+        /// Stable codes of the findings, each once.
+        codes: Vec<String>,
+    }
+    /// A steward read a table to review it.
+    BringInRead = "bring_in_read" in Operation {
+        /// Which.
+        bring_in_id: BringInId,
+        /// SHA-256 of its CSV, hexadecimal.
+        table_sha256: String,
+    }
+    /// A steward decided on a table.
+    BringInDecided = "bring_in_decided" in Operation {
+        /// Which.
+        bring_in_id: BringInId,
+        /// Whether runs may look it up.
+        approved: bool,
+        /// SHA-256 of its description, hexadecimal.
+        description_sha256: String,
+        /// SHA-256 of its CSV, hexadecimal.
+        table_sha256: String,
+        /// SHA-256 of the comment, hexadecimal: the log outlives what people write.
+        comment_sha256: String,
+        /// What the fresh assertion was bound to, SHA-256, hexadecimal.
+        decision_sha256: String,
+    }
+    /// A table was taken back, or its project was closed.
+    BringInWithdrawn = "bring_in_withdrawn" in Operation {
+        /// Which.
+        bring_in_id: BringInId,
+        /// SHA-256 of its CSV, hexadecimal.
+        table_sha256: String,
+        /// SHA-256 of the reason, hexadecimal.
+        reason_sha256: String,
+    }
     /// A run was asked for and permitted.
     RunRequested = "run_requested" in Operation {
         /// Which.
@@ -287,6 +340,9 @@ kinds! {
         /// Further datasets of the view that it reads.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         joined: Vec<JoinedDataset>,
+        /// Tables of the project's own that it looks up.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        bring_ins: Vec<PinnedBringIn>,
         /// SHA-256 of the canonical parameters, hexadecimal.
         parameters_sha256: String,
     }

@@ -5,7 +5,9 @@ use sekisho_proto::v1;
 use uuid::Uuid;
 
 use super::{
-    Invalid, Shown, field, invalid,
+    Invalid, Shown,
+    bring_in::pinned,
+    field, invalid,
     time::{stamp, stamp_to_the_minute},
 };
 use crate::limits::NAME_CHARS;
@@ -94,6 +96,8 @@ impl Shown for Run {
             dataset_version: self.dataset_version,
             output_count: self.output_count,
             joined: self.joined.into_iter().map(dataset_version).collect(),
+            bring_ins: self.bring_ins.into_iter().map(pinned).collect(),
+            end_cause: self.end_cause.map(|cause| cause.code().to_owned()).unwrap_or_default(),
         }
     }
 }
@@ -188,6 +192,8 @@ mod tests {
                 dataset_id: "claims".to_owned(),
                 version: "v2".to_owned(),
             }],
+            bring_ins: vec![],
+            end_cause: None,
             parameters_sha256: String::new(),
             output_count: 0,
             decision_index: 3,

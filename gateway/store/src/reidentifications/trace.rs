@@ -17,7 +17,8 @@ use sqlx::AnyConnection;
 
 use super::{ended, load, tokens_name, update};
 use crate::{
-    Store, StoreError, body, leases::Leased, log::record, runs::load_run, writer::Outcome,
+    Store, StoreError, body, bring_ins::first_missing, leases::Leased, log::record, runs::load_run,
+    writer::Outcome,
 };
 
 const IN_STATE: &str = "SELECT body FROM reidentification WHERE state = $1 ORDER BY id";
@@ -57,10 +58,18 @@ impl Store {
                     else {
                         return Ok((None, vec![]));
                     };
+                    let run = load_run(tx, found.order.run_id).await?;
+                    if first_missing(tx, &run).await?.is_some() {
+                        // It cannot be done again as it was.
+                        found.state = found.state.apply(ReidentificationEvent::Refuse)?;
+                        update(tx, &found).await?;
+                        let kind = ended(found.order.reidentification_id, found.state);
+                        let event = Event { at, request_id: None, actor: Actor::System {}, kind };
+                        return Ok((None, vec![event]));
+                    }
                     found.attempts += 1;
                     found.lease = Some(taken);
                     update(tx, &found).await?;
-                    let run = load_run(tx, found.order.run_id).await?;
                     let reidentification_id = found.order.reidentification_id;
                     let kind = EventKind::TraceLeased { reidentification_id, worker_id };
                     let event = Event { at, request_id: Some(request_id), actor, kind };

@@ -1,5 +1,6 @@
 //! The cases by subject, and what they stand on.
 
+pub(crate) mod bring_ins;
 pub(crate) mod catalogue;
 pub(crate) mod closing;
 pub(crate) mod cluster;

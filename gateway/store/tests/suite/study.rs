@@ -91,6 +91,8 @@ impl Study {
             dataset_id: "lung".to_owned(),
             dataset_version: "v1".to_owned(),
             joined: vec![],
+            bring_ins: vec![],
+            end_cause: None,
             parameters_sha256: sha256(PARAMETERS),
             output_count: 0,
             decision_index: 0,

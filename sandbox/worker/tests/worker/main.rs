@@ -222,6 +222,37 @@ async fn changed_manifest_is_refused() {
     assert_refused("manifest.hash", |_| {}, |lease| lease.manifest.push('#')).await;
 }
 
+/// Each way in which a lease's tables can differ from those that the ticket names.
+#[tokio::test(flavor = "multi_thread")]
+async fn ag_5_tables_that_the_ticket_does_not_name_are_refused() {
+    let folder = Folder::new(&Certificates::generate());
+    let refusal = |change: &dyn Fn(&mut v1::RunTicket, &mut v1::SealedBringIn)| {
+        let mut ticket = folder.ticket();
+        let mut sealed = folder.bring_in(&mut ticket);
+        change(&mut ticket, &mut sealed);
+        let lease = v1::Lease { bring_ins: vec![sealed], ..folder.lease(&ticket) };
+        folder.refusal(lease)
+    };
+    for part in [0, 1] {
+        let other = |ticket: &mut v1::RunTicket, _: &mut v1::SealedBringIn| {
+            let named = &mut ticket.bring_ins[0];
+            let hashes = [&mut named.description_sha256, &mut named.table_sha256];
+            hashes.into_iter().nth(part).unwrap()[0] ^= 1;
+        };
+        assert_eq!(refusal(&other), "bring_in.hash");
+    }
+    assert_eq!(refusal(&|_, sealed| sealed.table[40] ^= 1), "bring_in.sealed");
+    let swapped = |_: &mut v1::RunTicket, sealed: &mut v1::SealedBringIn| {
+        std::mem::swap(&mut sealed.description, &mut sealed.table);
+    };
+    assert_eq!(refusal(&swapped), "bring_in.sealed");
+    let renamed = |ticket: &mut v1::RunTicket, _: &mut v1::SealedBringIn| {
+        ticket.bring_ins[0].bring_in_id = "bringin-2".to_owned();
+    };
+    assert_eq!(refusal(&renamed), "bring_in.sealed");
+    assert_eq!(refusal(&|ticket, _| ticket.bring_ins.clear()), "ticket.unreadable");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn data_set_outside_the_folder_is_refused() {
     assert_refused(

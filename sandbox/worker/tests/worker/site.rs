@@ -9,7 +9,7 @@ use prost::Message as _;
 use sekisho_dataset::{Grant, Profile, Provenance, SealOptions, SealedVersion, SealedWriter};
 use sekisho_proto::v1;
 use sekisho_runner::module_context;
-use sekisho_vault::{Key, ReceivingKey, ReceivingPublic, SigningIdentity, seal};
+use sekisho_vault::{Context, Key, ReceivingKey, ReceivingPublic, SigningIdentity, seal};
 use sekisho_worker::{Config, Site, TICKET_LABEL, VerifiedTicket, init, prepare};
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
@@ -23,6 +23,8 @@ const OUTPUT_AND_DONE: &str =
     r"printf '\023\006\000\000\000\012\001a\022\001b\024\000\000\000\000'";
 
 pub(crate) const MODULE: &[u8] = b"\0asm a module that no test runs";
+/// Description and CSV of a table that no test looks up.
+pub(crate) const BROUGHT_IN: [&[u8]; 2] = [b"table = \"groups\"", b"code,group\nA,a\n"];
 pub(crate) const MANIFEST: &str = "name = \"a manifest that no test reads\"";
 
 const PROFILE: &str = include_str!("profile.toml");
@@ -138,6 +140,27 @@ impl Folder {
             manifest: MANIFEST.to_owned(),
             output_key: Key::generate().unwrap().danger_bytes().to_vec(),
             lease_expires_at: Some((issued + Duration::from_secs(2)).into()),
+            bring_ins: vec![],
+        }
+    }
+
+    /// Ties ticket and lease to a table that was brought in.
+    pub(crate) fn bring_in(&self, ticket: &mut v1::RunTicket) -> v1::SealedBringIn {
+        let sha256 = BROUGHT_IN.map(|part| Sha256::digest(part).to_vec());
+        let [description_sha256, table_sha256] = sha256;
+        ticket.bring_ins = vec![v1::TicketBringIn {
+            bring_in_id: "bringin-1".to_owned(),
+            table: "groups".to_owned(),
+            description_sha256,
+            table_sha256,
+        }];
+        let key = Key::generate().unwrap();
+        let sealed =
+            |label, plain| seal(&key, &Context::new(label).text("bringin-1"), plain).unwrap();
+        v1::SealedBringIn {
+            description: sealed("bring-in-description", BROUGHT_IN[0]),
+            table: sealed("bring-in-table", BROUGHT_IN[1]),
+            key: key.danger_bytes().to_vec(),
         }
     }
 

@@ -234,6 +234,9 @@ fn plain_state(run: &Run) -> String {
 
 fn state(run: &Run) -> String {
     match run.failure_class() {
+        FailureClass::Unspecified if !run.end_cause.is_empty() => {
+            format!("{} ({})", plain_state(run), run.end_cause)
+        }
         FailureClass::Unspecified => plain_state(run),
         class => {
             let class = plain(class.as_str_name(), "FAILURE_CLASS_");
@@ -249,6 +252,7 @@ fn describe(run: &Run) -> String {
         ("project", run.project_id.clone()),
         ("module", run.module_id.clone()),
         ("dataset", datasets(run)),
+        ("brought-in tables", brought_in(run)),
         ("progress", format!("{}/10", run.progress_tenths)),
         ("asked by", run.requested_by.clone()),
         ("asked at", instant(run.created_at.as_ref())),
@@ -262,6 +266,11 @@ fn datasets(run: &Run) -> String {
     names.extend(
         run.joined.iter().map(|joined| format!("{} {}", joined.dataset_id, joined.version)),
     );
+    names.join(", ")
+}
+
+fn brought_in(run: &Run) -> String {
+    let names: Vec<_> = run.bring_ins.iter().map(|table| table.table.as_str()).collect();
     names.join(", ")
 }
 
