@@ -27,7 +27,7 @@ const HOSTILE: [(&str, &[&str], &str); 6] = [
     ("error-text-with-data", &[], "MODULE_ERROR"),
 ];
 /// What a failed run tells its researcher, and nothing else.
-const TOLD: [&str; 13] = [
+const TOLD: [&str; 15] = [
     "run_id",
     "project_id",
     "module_id",
@@ -40,6 +40,8 @@ const TOLD: [&str; 13] = [
     "dataset_id",
     "dataset_version",
     "joined",
+    "bring_ins",
+    "end_cause",
     "output_count",
 ];
 /// The guest `trap` panics with these words.

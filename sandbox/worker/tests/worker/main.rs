@@ -226,6 +226,7 @@ async fn changed_manifest_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn ag_5_tables_that_the_ticket_does_not_name_are_refused() {
     let folder = Folder::new(&Certificates::generate());
+    folder.site(1, &folder.good_runner());
     let refusal = |change: &dyn Fn(&mut v1::RunTicket, &mut v1::SealedBringIn)| {
         let mut ticket = folder.ticket();
         let mut sealed = folder.bring_in(&mut ticket);
