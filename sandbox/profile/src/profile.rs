@@ -17,7 +17,7 @@ use sha2::{Digest as _, Sha256};
 
 pub use document::ProfileErrors;
 pub use dummy_spec::{Draw, DummySpec};
-pub(crate) use parse::{date_days, is_name};
+pub use parse::{date_days, is_name};
 pub use rule::{AddressLevel, Precision, Removed, Rule, Undeclared};
 pub use toml_reader::ProfileError;
 

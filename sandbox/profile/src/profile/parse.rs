@@ -296,15 +296,19 @@ fn name(reader: &TableReader<'_, '_>) -> String {
     name
 }
 
-pub(crate) fn is_name(name: &str) -> bool {
+/// Whether a text may name a data set, table or column: a lower-case letter, then
+/// lower-case letters, digits or `_`, at most 63.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.len() <= 63
         && name.chars().all(plain)
 }
 
-/// Days since 1970-01-01 of an ISO date, years 1850 to 2200.
-pub(crate) fn date_days(text: &str) -> Option<i32> {
+/// Days since 1970-01-01 of an ISO date `YYYY-MM-DD`, years 1850 to 2200; `None` otherwise.
+#[must_use]
+pub fn date_days(text: &str) -> Option<i32> {
     let shape = text.len() == 10
         && text.bytes().enumerate().all(|(place, byte)| match place {
             4 | 7 => byte == b'-',
