@@ -41,6 +41,26 @@ fn ct_2_the_public_counts_are_rounded_and_sum_what_is_published() {
     assert_eq!((status, reason.as_str()), (2, "NOT_COUNTED"));
 }
 
+/// What dummy data is made of is the public profile: nothing of the zones that hold rows and
+/// keys need be there.
+#[test]
+fn ct_1_dummy_data_is_made_without_the_stores() {
+    let (site, _) = Site::staffed().unwrap();
+    let visitor = profile_without_session(&site);
+    let dummy = |out: &str| {
+        let out = site.root().join(out);
+        let dummy = site.person(RESEARCHER).env("SEKISHO_HOME", &visitor);
+        dummy.args(["catalog", "dummy", "lung", "--out"]).arg(&out).succeed().unwrap();
+        fs::read_to_string(out.join("lung.csv")).unwrap()
+    };
+    let before = dummy("before");
+    for store in ["datasets", "identified"] {
+        fs::rename(site.root().join(store), site.root().join(format!("{store}.away"))).unwrap();
+    }
+    assert_eq!(dummy("after"), before);
+    assert_eq!(before.lines().count(), 101);
+}
+
 /// A profile that knows the gateway and nobody's session.
 fn profile_without_session(site: &Site) -> std::path::PathBuf {
     let folder = site.root().join("visitor");

@@ -54,9 +54,9 @@ pub use manifest::{
 pub use reader::{FileCheck, OpenFile, OpenTable, SealedVersion, common_buckets, read_table};
 pub use schema::{bucket_of, sealed_schema};
 pub use sekisho_profile::{
-    AddressLevel, ColumnSpec, Draw, DummySpec, Information, Kind, MAX_CODE_BYTES, OWN_DATABASE,
-    Precision, Profile, ProfileError, ProfileErrors, ROW_NUMBER, Removed, Rule, TableSpec, Text,
-    Undeclared, date_days, is_name, source_schema,
+    AddressLevel, ColumnSpec, Draw, DummySpec, Information, Item, Items, Kind, MAX_CODE_BYTES,
+    OWN_DATABASE, Precision, Profile, ProfileError, ProfileErrors, ROW_NUMBER, Removed, Rule,
+    TableSpec, Text, Undeclared, date_days, is_name, source_schema, year_month,
 };
 pub use writer::{DEFAULT_BUCKETS, SealOptions, Sealed, SealedWriter, Unpublished};
 

@@ -5,6 +5,8 @@
 //! from a platform's mathematics library.
 
 mod columns;
+mod draw;
+mod processed;
 mod stream;
 
 use arrow::array::RecordBatch;
@@ -54,3 +56,6 @@ fn draw_table(
     let rows = RecordBatch::try_new(source_schema(table), columns.into_arrays())?;
     Ok(DummyTable { name: table.name.clone(), rows })
 }
+
+#[cfg(test)]
+mod tests;

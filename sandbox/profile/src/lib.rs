@@ -16,8 +16,8 @@ mod profile;
 mod schema;
 
 pub use profile::{
-    AddressLevel, ColumnSpec, Draw, DummySpec, Information, Kind, MAX_CODE_BYTES, OWN_DATABASE,
-    Precision, Profile, ProfileError, ProfileErrors, ROW_NUMBER, Removed, Rule, TableSpec, Text,
-    Undeclared, date_days, is_name,
+    AddressLevel, ColumnSpec, Draw, DummySpec, Information, Item, Items, Kind, MAX_CODE_BYTES,
+    OWN_DATABASE, Precision, Profile, ProfileError, ProfileErrors, ROW_NUMBER, Removed, Rule,
+    TableSpec, Text, Undeclared, date_days, is_name, year_month,
 };
 pub use schema::source_schema;

@@ -1,0 +1,62 @@
+//! What rules make of a value that need neither a key nor other rows.
+
+use super::parse::date_days;
+use super::{Precision, Rule};
+
+impl Rule {
+    /// The number rounded or held at its limit; unchanged by other rules.
+    #[must_use]
+    pub fn coarser(&self, number: f64) -> f64 {
+        match self {
+            // Halves go up, as in the sources' example of rounded values.
+            Self::Round { step } => (number / step + 0.5).floor() * step,
+            Self::Limit { bottom, top } => {
+                let raised = bottom.map_or(number, |bottom| number.max(bottom));
+                top.map_or(raised, |top| raised.min(top))
+            }
+            _ => number,
+        }
+    }
+}
+
+impl Precision {
+    /// The first day of the day's month or year, both in days since 1970-01-01.
+    #[must_use]
+    pub fn first_day(self, days: i32) -> Option<i32> {
+        let (year, month) = year_month(days)?;
+        let month = if self == Self::Year { 1 } else { month };
+        date_days(&format!("{year:04}-{month:02}-01"))
+    }
+
+    /// `2003-02` or `2003`.
+    #[must_use]
+    pub fn code(self, days: i32) -> Option<String> {
+        let (year, month) = year_month(days)?;
+        Some(match self {
+            Self::Month => format!("{year:04}-{month:02}"),
+            Self::Year => format!("{year:04}"),
+        })
+    }
+}
+
+/// Year and month of a day since 1970-01-01.
+#[must_use]
+pub fn year_month(days: i32) -> Option<(i16, i8)> {
+    let date = jiff::civil::date(1970, 1, 1).checked_add(jiff::Span::new().days(days)).ok()?;
+    Some((date.year(), date.month()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_lose_their_day_or_more() {
+        let days = |text| date_days(text).unwrap();
+        let day = days("2003-02-26");
+        assert_eq!(Precision::Month.first_day(day), Some(days("2003-02-01")));
+        assert_eq!(Precision::Year.first_day(day), Some(days("2003-01-01")));
+        assert_eq!(Precision::Month.code(day).unwrap(), "2003-02");
+        assert_eq!(Precision::Year.code(days("1969-12-31")).unwrap(), "1969");
+    }
+}
