@@ -42,7 +42,8 @@ impl Precision {
 /// Year and month of a day since 1970-01-01.
 #[must_use]
 pub fn year_month(days: i32) -> Option<(i16, i8)> {
-    let date = jiff::civil::date(1970, 1, 1).checked_add(jiff::Span::new().days(days)).ok()?;
+    let since = jiff::Span::new().try_days(days).ok()?;
+    let date = jiff::civil::date(1970, 1, 1).checked_add(since).ok()?;
     Some((date.year(), date.month()))
 }
 
@@ -58,5 +59,13 @@ mod tests {
         assert_eq!(Precision::Year.first_day(day), Some(days("2003-01-01")));
         assert_eq!(Precision::Month.code(day).unwrap(), "2003-02");
         assert_eq!(Precision::Year.code(days("1969-12-31")).unwrap(), "1969");
+    }
+
+    #[test]
+    fn years_are_those_of_the_calendar() {
+        assert_eq!(year_month(0), Some((1970, 1)));
+        assert_eq!(year_month(-1), Some((1969, 12)));
+        assert_eq!(year_month(18_262), Some((2020, 1)));
+        assert_eq!(year_month(i32::MAX), None);
     }
 }
