@@ -144,8 +144,10 @@ mod tests {
     /// Facts of rows by person, year and whether the second column has a value.
     fn facts(rows: &[(u64, i16, bool)]) -> Facts {
         let day = |year: i16| DAYS.iter().find(|(known, _)| *known == year).unwrap().1;
-        let tokens: ArrayRef = Arc::new(rows.iter().map(|row| row.0).collect::<UInt64Array>());
-        let days: ArrayRef = Arc::new(rows.iter().map(|row| day(row.1)).collect::<Date32Array>());
+        let tokens: ArrayRef =
+            Arc::new(rows.iter().map(|row| Some(row.0)).collect::<UInt64Array>());
+        let days: ArrayRef =
+            Arc::new(rows.iter().map(|row| Some(day(row.1))).collect::<Date32Array>());
         let values = rows.iter().map(|row| row.2.then_some(1_u64)).collect::<UInt64Array>();
         let columns = [("patient", tokens), ("day", days), ("value", Arc::new(values) as ArrayRef)];
         let (columns, years) = (vec![Filled::default(); 3], (columns, BTreeMap::new()));
