@@ -8,6 +8,7 @@ mod dates;
 mod free_text;
 mod person;
 mod rare;
+mod together;
 mod uniqueness;
 mod value;
 
@@ -19,6 +20,7 @@ use free_text::Scrubber;
 use person::PersonId;
 pub(crate) use person::normalised_id;
 pub(crate) use rare::{Counter, Frequent};
+use together::Together;
 use uniqueness::Uniqueness;
 pub(crate) use value::MAX_FIELD_BYTES;
 use value::{Step, Value};
@@ -49,6 +51,7 @@ pub(crate) struct RowProcessor {
     person: PersonId,
     missing: Vec<String>,
     scrubber: Option<Scrubber>,
+    together: Together,
     uniqueness: Option<Uniqueness>,
     values: Vec<Value>,
 }
@@ -102,6 +105,7 @@ impl RowProcessor {
             person,
             missing: profile.missing.clone(),
             scrubber: scrubs.then(|| Scrubber::new(removed.collect())),
+            together: Together::of(table),
             uniqueness: Uniqueness::of(table, profile.min_cell),
             values: Vec::new(),
         })
@@ -147,6 +151,9 @@ impl RowProcessor {
     ) -> Result<Outcome, IngestError> {
         let before = errors.len();
         let outcome = self.values(fields, number, tokens, errors)?;
+        if errors.len() == before && outcome == Outcome::Kept {
+            self.together.check(&self.values, errors);
+        }
         if errors.len() > before {
             return Ok(Outcome::Wrong);
         }

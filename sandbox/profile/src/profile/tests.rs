@@ -45,8 +45,6 @@ fn the_profiles_we_ship_are_good() {
         let shown = path.display();
         let profile = Profile::parse(&toml).unwrap_or_else(|errors| panic!("{shown}: {errors}"));
         assert_eq!(Some(profile.id.as_str()), path.file_stem().and_then(|name| name.to_str()));
-        let dummies = crate::dummy::generate(&profile, 20, 1).unwrap();
-        assert_eq!(dummies.len(), profile.tables.len());
     }
 }
 
@@ -103,6 +101,68 @@ fn meaningless_profiles_are_refused() {
     ] {
         assert_ne!(SMALL, SMALL.replace(from, to));
         assert!(Profile::parse(&SMALL.replace(from, to)).is_err(), "{to}");
+    }
+}
+
+const ORDERED: &str = r#"
+id = "ordered"
+title = { ja = "順", en = "Ordered" }
+description = { ja = "試験用", en = "For tests" }
+source = "tests"
+licence = "CC0-1.0"
+
+[[tables]]
+name = "stays"
+description = { ja = "入院", en = "Stays" }
+columns = [
+  { name = "patient", kind = "patient", description = { ja = "患者", en = "Patient" } },
+  { name = "item", kind = "code", description = { ja = "項目", en = "Item" }, codes = { K = { ja = "K", en = "K" }, N = { ja = "N", en = "N" } } },
+  { name = "value", kind = "float", nullable = true, description = { ja = "値", en = "Value" }, items = { of = "item", missing = 0.1, by_code = { K = { unit = "mmol/L", range = [1, 12], normal = [4, 20], decimals = 1 } } } },
+  { name = "from", kind = "date", rule = { date_to = "month" }, description = { ja = "開始", en = "From" }, dummy = { dates = ["2020-01-01", "2020-12-31"] } },
+  { name = "until", kind = "date", rule = { date_to = "month" }, not_before = "from", range = ["2019-01-01", "2021-12-31"], description = { ja = "終了", en = "Until" }, dummy = { days_after = "from", skewed = [9, 2], max = 90 } },
+]
+"#;
+
+#[test]
+fn items_orders_and_skew_are_read() {
+    let profile = Profile::parse(ORDERED).unwrap();
+    let table = profile.table("stays").unwrap();
+    assert_eq!(table.column("until").unwrap().not_before.as_deref(), Some("from"));
+    let value = table.column("value").unwrap();
+    let item = &value.items.as_ref().unwrap().by_code["K"];
+    assert_eq!((item.unit.as_str(), item.range), ("mmol/L", Some((1.0, 12.0))));
+    let Some(DummySpec { draw: Draw::PerCode { cases, .. }, missing: 0.1 }) = &value.dummy else {
+        panic!("{:?}", value.dummy)
+    };
+    // Held to the item's range.
+    assert!(matches!(cases["K"], Draw::Normal { low: 1.0, high: 12.0, .. }));
+}
+
+#[test]
+fn what_columns_cannot_be_to_one_another_is_refused() {
+    for (from, to) in [
+        ("not_before = \"from\"", "not_before = \"later\""),
+        ("not_before = \"from\"", "not_before = \"item\""),
+        ("rule = { date_to = \"month\" }, not_before", "not_before"),
+        ("days_after = \"from\"", "days_after = \"item\""),
+        ("\"from\", kind = \"date\"", "\"from\", kind = \"date\", nullable = true"),
+        ("skewed = [9, 2]", "skewed = [0, 2]"),
+        ("skewed = [9, 2]", "skewed = [9, 0.5]"),
+        ("max = 90", "max = 90, min = 91"),
+        ("skewed = [9, 2]", "skewed = [9, 2], uniform = [1, 2]"),
+        ("of = \"item\"", "of = \"value\""),
+        ("by_code = { K", "by_code = { X"),
+        ("\"float\", nullable = true", "\"float\""),
+        ("normal = [4, 20]", "uniform = [20, 30]"),
+        ("description = { ja = \"値\"", "not_before = \"from\", description = { ja = \"値\""),
+        (
+            "{ ja = \"入院\", en = \"Stays\" }",
+            "{ ja = \"入院\", en = \"Stays\" }\none_row_a_person = true\ndummy_rows = [0, 2]",
+        ),
+    ] {
+        let changed = ORDERED.replacen(from, to, 1);
+        assert_ne!(ORDERED, changed);
+        assert!(Profile::parse(&changed).is_err(), "{to}");
     }
 }
 
