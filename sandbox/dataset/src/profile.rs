@@ -7,6 +7,7 @@ mod document;
 mod dummy_spec;
 mod parse;
 mod rule;
+mod shifts;
 mod toml_reader;
 
 use std::collections::BTreeMap;
@@ -219,6 +220,22 @@ impl Profile {
     #[must_use]
     pub fn table(&self, name: &str) -> Option<&TableSpec> {
         self.tables.iter().find(|table| table.name == name)
+    }
+
+    /// Whether dates of one person from both profiles, read together, would tell by how many
+    /// days one of them moves them (DP-4): the other keeps days, or moves them differently.
+    #[must_use]
+    pub fn undoes_shift_of(&self, other: &Self) -> bool {
+        let shifts = [self, other].map(|profile| shifts::shift_days(&profile.tables));
+        let keeps = |profile: &Self| {
+            profile.tables.iter().flat_map(|table| &table.columns).any(shifts::keeps_days)
+        };
+        match shifts {
+            [Some(one), Some(two)] => one != two,
+            [Some(_), None] => keeps(other),
+            [None, Some(_)] => keeps(self),
+            [None, None] => false,
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod grants;
 mod outside;
 mod parties;
 mod round_trip;
+mod shipped;
 mod sorting;
 mod tampering;
 mod writing;
