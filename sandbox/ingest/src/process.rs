@@ -6,9 +6,9 @@ mod address;
 mod batch;
 mod dates;
 mod free_text;
+mod one_row;
 mod person;
 mod rare;
-mod uniqueness;
 mod value;
 
 use sekisho_dataset::{ColumnSpec, Kind, ProcessingNote, Profile, ROW_NUMBER, Rule, TableSpec};
@@ -16,10 +16,10 @@ use sekisho_dataset::{ColumnSpec, Kind, ProcessingNote, Profile, ROW_NUMBER, Rul
 use crate::{IngestError, PatientTokens};
 pub(crate) use batch::BatchBuilder;
 use free_text::Scrubber;
+use one_row::OneRow;
 use person::PersonId;
 pub(crate) use person::normalised_id;
 pub(crate) use rare::{Counter, Frequent};
-use uniqueness::Uniqueness;
 pub(crate) use value::MAX_FIELD_BYTES;
 use value::{Step, Value};
 
@@ -49,7 +49,7 @@ pub(crate) struct RowProcessor {
     person: PersonId,
     missing: Vec<String>,
     scrubber: Option<Scrubber>,
-    uniqueness: Option<Uniqueness>,
+    one_row: Option<OneRow>,
     values: Vec<Value>,
 }
 
@@ -102,7 +102,7 @@ impl RowProcessor {
             person,
             missing: profile.missing.clone(),
             scrubber: scrubs.then(|| Scrubber::new(removed.collect())),
-            uniqueness: Uniqueness::of(table, profile.min_cell),
+            one_row: OneRow::of(table),
             values: Vec::new(),
         })
     }
@@ -136,8 +136,8 @@ impl RowProcessor {
             return Ok(Outcome::Wrong);
         }
         if outcome == Outcome::Kept {
-            if let Some(uniqueness) = &mut self.uniqueness
-                && let Err(wrong) = uniqueness.add(&self.values)
+            if let Some(one_row) = &mut self.one_row
+                && let Err(wrong) = one_row.add(&self.values)
             {
                 errors.push(wrong);
                 return Ok(Outcome::Wrong);
@@ -190,7 +190,7 @@ impl RowProcessor {
     }
 
     /// What was done to the table: how many values each rule changed, what was found in free
-    /// text, how unique people are. Counts only.
+    /// text. Counts only.
     pub(crate) fn notes(&self, table: &TableSpec) -> ProcessingNote {
         let changed = self.columns.iter().filter(|column| column.spec.rule != Rule::Keep);
         ProcessingNote {
@@ -203,7 +203,6 @@ impl RowProcessor {
                 })
                 .collect(),
             found_in_text: self.scrubber.as_ref().map(Scrubber::found).unwrap_or_default(),
-            uniqueness: self.uniqueness.as_ref().and_then(Uniqueness::report),
         }
     }
 }

@@ -25,10 +25,6 @@ pub(super) fn table(reader: &TableReader<'_, '_>) -> TableSpec {
     let period = reader.optional_text("period");
     let quick_counts = reader.optional_texts("quick_counts").unwrap_or_default();
     reader.refuse_unknown();
-    if columns.iter().any(|column| column.quasi_identifier) && !one_row_a_person {
-        let reason = "quasi-identifiers are counted where there is one_row_a_person";
-        reader.bad("columns", reason.to_owned());
-    }
     check_columns(reader, &columns);
     let dated = |name: &String| {
         columns.iter().any(|column| column.name == *name && column.kind == Kind::Date)
@@ -130,6 +126,9 @@ fn column(reader: &TableReader<'_, '_>) -> ColumnSpec {
     let code_system = reader.optional_text("code_system");
     let range = range(reader, kind);
     let quasi_identifier = reader.flag("quasi_identifier");
+    if quasi_identifier && kind == Kind::Patient {
+        reader.bad("quasi_identifier", "a token tells nobody who it is".to_owned());
+    }
     reader.refuse_unknown();
     ColumnSpec {
         name,

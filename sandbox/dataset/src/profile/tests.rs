@@ -99,6 +99,7 @@ fn meaningless_profiles_are_refused() {
         ("kind = \"patient\"", "kind = \"patient\", nullable = true"),
         ("kind = \"code\"", "kind = \"code\", source = \"@row\""),
         ("kind = \"code\"", "kind = \"code\", unit = \"m\""),
+        ("kind = \"patient\"", "kind = \"patient\", quasi_identifier = true"),
         ("kind = \"code\"", "kind = \"code\", dummy = { always = \"none\" }"),
     ] {
         assert_ne!(SMALL, SMALL.replace(from, to));

@@ -14,6 +14,23 @@ fn sealed(root: &Path, profile: &Profile) -> SealedVersion {
 }
 
 #[test]
+fn every_version_reports_how_unique_its_persons_are() {
+    let dir = tempfile::tempdir().unwrap();
+    for profile in shipped() {
+        let version = sealed(dir.path(), &profile);
+        let tables = version.manifest().tables.iter();
+        let counted: Vec<_> =
+            tables.filter_map(|table| Some((table.patients, table.uniqueness?))).collect();
+        assert!(!counted.is_empty(), "{} says nothing of its persons", profile.id);
+        for (patients, note) in counted {
+            assert_eq!(note.persons, patients, "{}: persons, not rows", profile.id);
+            assert!((1..=patients).contains(&note.smallest_class), "{}", profile.id);
+            assert!(note.unique_persons <= note.persons_below_min_cell, "{}", profile.id);
+        }
+    }
+}
+
+#[test]
 fn dp_4_versions_whose_days_would_tell_a_shift_are_not_joined() {
     let dir = tempfile::tempdir().unwrap();
     let moved = shipped().into_iter().find(|profile| profile.id == "jisedai").unwrap();

@@ -1,5 +1,4 @@
 use std::collections::HashSet;
-use std::hash::{Hash, Hasher};
 
 use sekisho_dataset::{ColumnSpec, Kind, MAX_CODE_BYTES, Profile, Rule, Undeclared};
 
@@ -22,19 +21,6 @@ pub(super) enum Value {
     Date(Option<i32>),
     /// The whole row is left out by rule.
     NoRow,
-}
-
-impl Hash for Value {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        match self {
-            Self::Token(token) => token.hash(state),
-            Self::Code(code) => code.hash(state),
-            Self::Int(number) => number.hash(state),
-            Self::Float(number) => number.map(f64::to_bits).hash(state),
-            Self::Date(days) => days.hash(state),
-            Self::NoRow => {}
-        }
-    }
 }
 
 /// A value and whether the rule changed it.

@@ -130,10 +130,9 @@ fn resources_become_rows_and_other_items_are_left_out_by_rule() {
     assert_eq!(summary["totals"]["observations"]["removed_by_rule"], 1);
     let patients = opened(&site, "emr/v1", "patients", &["area"]);
     assert_eq!(patients.dictionary("area").unwrap(), ["東京都"]);
-    let version = site.version("emr/v1");
-    let notes = &version.manifest().provenance.processing;
-    let unique = notes.iter().find_map(|note| note.uniqueness).unwrap();
+    let unique = site.version("emr/v1").manifest().table("patients").unwrap().uniqueness.unwrap();
     assert_eq!((unique.persons, unique.smallest_class, unique.unique_persons), (2, 1, 2));
+    assert_eq!(summary["uniqueness"]["patients"]["unique_persons"], 2);
 }
 
 #[test]
