@@ -43,3 +43,71 @@ fn dp_4_versions_whose_days_would_tell_a_shift_are_not_joined() {
     let refused = common_buckets(&versions).unwrap_err();
     assert_eq!(refused.code(), "dataset.unjoinable");
 }
+
+/// Pairs of profiles that a rule for anonymised information lets meet, sooner or later; the
+/// data sets of one database always may.
+fn linkable() -> Vec<[Profile; 2]> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../policies/linkage.toml");
+    let matrix: toml::Table = std::fs::read_to_string(path).unwrap().parse().unwrap();
+    let profiles = shipped();
+    let profiles = profiles.iter().filter(|profile| profile.holds == Information::Anonymised);
+    let profiles: Vec<_> = profiles.collect();
+    let mut pairs = Vec::new();
+    for rule in matrix["rule"].as_array().unwrap() {
+        if rule["holds"].as_str() != Some("anonymised_info") {
+            continue;
+        }
+        let side = |key: &str| {
+            let names = rule.get(key).or_else(|| rule.get("between")).unwrap().as_array().unwrap();
+            names.iter().map(|name| name.as_str().unwrap()).collect::<Vec<_>>()
+        };
+        for (one, other) in side("between").iter().flat_map(|one| {
+            side("and")
+                .into_iter()
+                .filter(move |other| other != one)
+                .map(move |other| (*one, other))
+        }) {
+            let of = |database: &str| {
+                let found: Vec<_> = profiles.iter().filter(|p| p.database == database).collect();
+                assert!(!found.is_empty(), "{database} is in the matrix and has no profile");
+                found
+            };
+            let both = of(one).into_iter().flat_map(|a| of(other).into_iter().map(move |b| (a, b)));
+            pairs.extend(both.map(|(a, b)| [(*a).clone(), (*b).clone()]));
+        }
+    }
+    pairs
+}
+
+#[test]
+fn lk_1_every_pair_that_the_matrix_opens_can_be_joined() {
+    let pairs = linkable();
+    assert!(pairs.len() > 20, "{}", pairs.len());
+    for [one, other] in &pairs {
+        let pair = format!("{} with {}", one.id, other.id);
+        assert_eq!(one.id_space, other.id_space, "{pair}");
+        assert!(!one.undoes_shift_of(other), "{pair}");
+        let names = |profile: &Profile| -> Vec<String> {
+            profile.tables.iter().map(|table| table.name.clone()).collect()
+        };
+        assert!(names(one).iter().all(|name| !names(other).contains(name)), "{pair}: tables");
+    }
+}
+
+#[test]
+fn lk_2_profiles_of_one_id_space_know_a_person_by_the_same_things() {
+    let mut spaces: std::collections::BTreeMap<String, Vec<[String; 3]>> = Default::default();
+    for profile in shipped().into_iter().filter(|profile| profile.id_space != profile.id) {
+        for table in &profile.tables {
+            let sources = table.columns[0].sources.clone();
+            let sources = <[String; 3]>::try_from(sources).unwrap();
+            spaces.entry(profile.id_space.clone()).or_default().push(sources);
+        }
+    }
+    assert_eq!(spaces.keys().collect::<Vec<_>>(), ["linkable_anonymised"]);
+    for [name, born, sex] in spaces.values().flatten() {
+        assert_eq!((name.as_str(), born.as_str()), ("カナ氏名", "生年月日"));
+        // Receipts have another word for it, with the same codes.
+        assert!(["性別", "男女区分"].contains(&sex.as_str()), "{sex}");
+    }
+}

@@ -4,6 +4,7 @@
 
 mod command_line;
 mod intake;
+mod linkage;
 mod parquet;
 mod site;
 mod sources;

@@ -8,30 +8,30 @@ use serde_json::{Value, json};
 
 use crate::site::{REPOSITORY, Site, json as done};
 
-fn profile(name: &str) -> String {
+pub(crate) fn profile(name: &str) -> String {
     format!("{REPOSITORY}/policies/profiles/{name}.toml")
 }
 
-fn put(site: &Site, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+pub(crate) fn put(site: &Site, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
     let path = site.at(name);
     fs::write(&path, content).unwrap();
     path
 }
 
-fn opened(site: &Site, version: &str, table: &str, columns: &[&str]) -> OpenTable {
+pub(crate) fn opened(site: &Site, version: &str, table: &str, columns: &[&str]) -> OpenTable {
     let version = site.version(version);
     let worker = site.worker();
     let keys = version.unwrap_granted(&worker, &Grant::of(&[(table, columns)])).unwrap();
     version.open_table(&keys, table, FileCheck::Sha256).unwrap()
 }
 
-const RECEIPT: &str = "RE,0001,20240401,2,2,19800226,内閣花子,K-1,ID-0001\n\
+pub(crate) const RECEIPT: &str = "RE,0001,20240401,2,2,19800226,内閣花子,K-1,ID-0001,ナイカク　ハナコ\n\
 IR,1312345,13\nHO,06130012,12,345,1800\nSY,8830592,20240401,1\nSY,2500013,20230105,\n\
 SI,112007410,75,1\nIY,610406391,2.0,28\n\
-RE,0002,20240401,1,1,19601103,厚労太郎,K-2,ID-0002\n\
+RE,0002,20240401,1,1,19601103,厚労太郎,K-2,ID-0002,コウロウ　タロウ\n\
 IR,1398765,13\nHO,06130012,12,678,52000\nSY,4019014,20240410,3\nSI,160008010,21,2\nIY,621939401,1.5,14\n";
 
-fn receipts(site: &Site, content: &str, extra: &[&str]) -> std::process::Output {
+pub(crate) fn receipts(site: &Site, content: &str, extra: &[&str]) -> std::process::Output {
     let (encoded, _, lossy) = encoding_rs::SHIFT_JIS.encode(content);
     assert!(!lossy);
     let file = put(site, "receipts.csv", encoded);
