@@ -170,12 +170,18 @@ pub struct ColumnSpec {
     pub rule: Rule,
     /// Which code system the codes are of, such as `ICD-10`.
     pub code_system: Option<String>,
+    /// Code systems by which a coding of a FHIR resource is chosen; those of `code_system`
+    /// unless said otherwise.
+    pub systems: Vec<String>,
     /// Smallest and largest value that can be right; dates in days since 1970-01-01.
     pub range: Option<(f64, f64)>,
     /// Whether others may know it of a person, alone or together with the other such columns.
     pub quasi_identifier: bool,
     /// Unit of an `int` or `float`, when there is one for the whole column.
     pub unit: Option<String>,
+    /// The code column of the same table that holds the unit of each value: a value without
+    /// its unit is wrong.
+    pub unit_in: Option<String>,
     /// Whether values may be missing.
     pub nullable: bool,
     /// What it means.

@@ -58,6 +58,8 @@ struct Column {
     /// Place of the source column; the patient column's are the person's.
     place: usize,
     step: Step,
+    /// Place of the column that holds the values' units.
+    unit: Option<usize>,
     /// Values that the rule changed.
     changed: u64,
 }
@@ -89,7 +91,9 @@ impl RowProcessor {
             }
             let place = places.first().copied().flatten().unwrap_or(usize::MAX);
             let step = Step::new(profile, spec, frequent.of(index));
-            columns.push(Column { spec: spec.clone(), place, step, changed: 0 });
+            let unit = spec.unit_in.as_ref();
+            let unit = unit.and_then(|name| table.columns.iter().position(|c| c.name == *name));
+            columns.push(Column { spec: spec.clone(), place, step, unit, changed: 0 });
         }
         if !lacking.is_empty() {
             return Err(lacking);
@@ -132,18 +136,24 @@ impl RowProcessor {
     ) -> Result<Outcome, IngestError> {
         let before = errors.len();
         let outcome = self.values(fields, number, tokens, errors)?;
+        if outcome == Outcome::RemovedByRule {
+            // What else is wrong with a row that is left out does not matter.
+            errors.truncate(before);
+            return Ok(outcome);
+        }
+        if errors.len() == before {
+            errors.extend(self.without_unit());
+        }
         if errors.len() > before {
             return Ok(Outcome::Wrong);
         }
-        if outcome == Outcome::Kept {
-            if let Some(one_row) = &mut self.one_row
-                && let Err(wrong) = one_row.add(&self.values)
-            {
-                errors.push(wrong);
-                return Ok(Outcome::Wrong);
-            }
-            batch.push(&self.values);
+        if let Some(one_row) = &mut self.one_row
+            && let Err(wrong) = one_row.add(&self.values)
+        {
+            errors.push(wrong);
+            return Ok(Outcome::Wrong);
         }
+        batch.push(&self.values);
         Ok(outcome)
     }
 
@@ -187,6 +197,20 @@ impl RowProcessor {
             }
         }
         Ok(outcome)
+    }
+
+    /// Numbers of the present row that lack their unit: nobody could tell what they mean.
+    fn without_unit(&self) -> impl Iterator<Item = FieldError> {
+        let missing = |place: usize| self.values.get(place).is_none_or(Value::is_missing);
+        let columns = self.columns.iter().enumerate();
+        let columns = columns.filter(move |(place, column)| {
+            column.unit.is_some_and(|unit| !missing(*place) && missing(unit))
+        });
+        columns.map(|(_, column)| FieldError {
+            code: "source.missing_unit",
+            column: column.spec.source().to_owned(),
+            reason: "a number needs its unit".to_owned(),
+        })
     }
 
     /// What was done to the table: how many values each rule changed, what was found in free

@@ -89,6 +89,13 @@ fn check_columns(reader: &TableReader<'_, '_>, columns: &[ColumnSpec]) {
         reader.bad("columns", format!("wanted exactly one patient column, found {patients}"));
     }
     for (index, column) in columns.iter().enumerate() {
+        let code = |name: &String| {
+            columns.iter().any(|other| other.name == *name && other.kind == Kind::Code)
+        };
+        if let Some(name) = column.unit_in.as_ref().filter(|name| !code(name)) {
+            let reason = format!("`{}`: unit_in = \"{name}\" is no code column", column.name);
+            reader.bad("columns", reason);
+        }
         let mut earlier = columns.iter().take(index);
         if earlier.clone().any(|other| other.name == column.name) {
             reader.bad("columns", format!("column `{}` stands twice", column.name));
@@ -112,6 +119,10 @@ fn column(reader: &TableReader<'_, '_>) -> ColumnSpec {
     if unit.is_some() && !matches!(kind, Kind::Int | Kind::Float) {
         reader.bad("unit", "only numbers have units".to_owned());
     }
+    let unit_in = reader.optional_text("unit_in");
+    if unit_in.is_some() && (unit.is_some() || !matches!(kind, Kind::Int | Kind::Float)) {
+        reader.bad("unit_in", "only numbers without `unit` have units in a column".to_owned());
+    }
     let nullable = reader.flag("nullable");
     if nullable && kind == Kind::Patient {
         reader.bad("nullable", "every row needs its patient".to_owned());
@@ -124,6 +135,11 @@ fn column(reader: &TableReader<'_, '_>) -> ColumnSpec {
     let dummy = dummy(reader, kind, nullable, &codes, &rule);
     let description = text(reader, "description");
     let code_system = reader.optional_text("code_system");
+    let systems = reader.optional_texts("systems");
+    if systems.is_some() && kind != Kind::Code {
+        reader.bad("systems", "only a code column has code systems".to_owned());
+    }
+    let systems = systems.unwrap_or_else(|| code_system.iter().cloned().collect());
     let range = range(reader, kind);
     let quasi_identifier = reader.flag("quasi_identifier");
     if quasi_identifier && kind == Kind::Patient {
@@ -136,9 +152,11 @@ fn column(reader: &TableReader<'_, '_>) -> ColumnSpec {
         sources,
         rule,
         code_system,
+        systems,
         range,
         quasi_identifier,
         unit,
+        unit_in,
         nullable,
         description,
         codes,

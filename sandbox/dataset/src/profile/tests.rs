@@ -99,6 +99,9 @@ fn meaningless_profiles_are_refused() {
         ("kind = \"patient\"", "kind = \"patient\", nullable = true"),
         ("kind = \"code\"", "kind = \"code\", source = \"@row\""),
         ("kind = \"code\"", "kind = \"code\", unit = \"m\""),
+        ("unit = \"JPY\"", "unit = \"JPY\", unit_in = \"kind\""),
+        ("unit = \"JPY\"", "unit_in = \"patient\""),
+        ("kind = \"patient\"", "kind = \"patient\", systems = [\"a\"]"),
         ("kind = \"patient\"", "kind = \"patient\", quasi_identifier = true"),
         ("kind = \"code\"", "kind = \"code\", dummy = { always = \"none\" }"),
     ] {

@@ -23,6 +23,15 @@ pub(super) enum Value {
     NoRow,
 }
 
+impl Value {
+    pub(super) fn is_missing(&self) -> bool {
+        matches!(
+            self,
+            Self::Code(None) | Self::Int(None) | Self::Float(None) | Self::Date(None) | Self::NoRow
+        )
+    }
+}
+
 /// A value and whether the rule changed it.
 pub(super) struct Made {
     pub(super) value: Value,
