@@ -111,3 +111,42 @@ fn lk_2_profiles_of_one_id_space_know_a_person_by_the_same_things() {
         assert!(["性別", "男女区分"].contains(&sex.as_str()), "{sex}");
     }
 }
+
+/// All that a profile says in Japanese of what it reads: headers of the source, kept and
+/// removed, and descriptions.
+fn words(profile: &Profile) -> String {
+    let mut words = vec![profile.title.ja.as_str(), &profile.description.ja];
+    for table in &profile.tables {
+        words.push(&table.description.ja);
+        words.extend(table.removed.iter().map(|gone| gone.source.as_str()));
+        for column in &table.columns {
+            words.push(&column.description.ja);
+            words.extend(column.sources.iter().map(String::as_str));
+            words.extend(column.codes.values().map(|meaning| meaning.ja.as_str()));
+        }
+    }
+    words.join("\n")
+}
+
+#[test]
+fn every_database_of_the_sources_has_its_profile_with_the_items_they_name() {
+    let table = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/data/databases.tsv");
+    let table = std::fs::read_to_string(table).unwrap();
+    let profiles = shipped();
+    let mut lines = table.lines();
+    assert!(lines.next().unwrap().ends_with("\titems"));
+    for line in lines {
+        let cells: Vec<_> = line.split('\t').collect();
+        let (database, supplied) = (cells[0], cells[2]);
+        let ours: Vec<_> = profiles.iter().filter(|p| p.database == database).collect();
+        assert!(!ours.is_empty(), "{database} has no profile");
+        for kind in supplied.split(',').filter(|kind| *kind != "proposed") {
+            let held = ours.iter().any(|profile| profile.holds.name() == format!("{kind}_info"));
+            assert!(held, "{database} has no profile of {kind} information");
+        }
+        let words: String = ours.iter().map(|profile| words(profile)).collect();
+        for item in cells.last().unwrap().split(',') {
+            assert!(words.contains(item), "no profile of {database} names {item}");
+        }
+    }
+}
