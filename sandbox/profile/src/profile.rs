@@ -9,6 +9,7 @@ mod dummy_spec;
 mod items;
 mod parse;
 mod rule;
+mod shifts;
 mod together;
 mod toml_reader;
 
@@ -175,6 +176,9 @@ pub struct ColumnSpec {
     pub rule: Rule,
     /// Which code system the codes are of, such as `ICD-10`.
     pub code_system: Option<String>,
+    /// Code systems by which a coding of a FHIR resource is chosen; those of `code_system`
+    /// unless said otherwise.
+    pub systems: Vec<String>,
     /// Smallest and largest value that can be right; dates in days since 1970-01-01.
     pub range: Option<(f64, f64)>,
     /// The earlier date column whose day this one's is never before.
@@ -185,6 +189,9 @@ pub struct ColumnSpec {
     pub quasi_identifier: bool,
     /// Unit of an `int` or `float`, when there is one for the whole column.
     pub unit: Option<String>,
+    /// The code column of the same table that holds the unit of each value: a value without
+    /// its unit is wrong.
+    pub unit_in: Option<String>,
     /// Whether values may be missing.
     pub nullable: bool,
     /// What it means.
@@ -229,6 +236,22 @@ impl Profile {
     #[must_use]
     pub fn table(&self, name: &str) -> Option<&TableSpec> {
         self.tables.iter().find(|table| table.name == name)
+    }
+
+    /// Whether dates of one person from both profiles, read together, would tell by how many
+    /// days one of them moves them (DP-4): the other keeps days, or moves them differently.
+    #[must_use]
+    pub fn undoes_shift_of(&self, other: &Self) -> bool {
+        let shifts = [self, other].map(|profile| shifts::shift_days(&profile.tables));
+        let keeps = |profile: &Self| {
+            profile.tables.iter().flat_map(|table| &table.columns).any(shifts::keeps_days)
+        };
+        match shifts {
+            [Some(one), Some(two)] => one != two,
+            [Some(_), None] => keeps(other),
+            [None, Some(_)] => keeps(self),
+            [None, None] => false,
+        }
     }
 }
 

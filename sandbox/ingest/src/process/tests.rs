@@ -265,11 +265,25 @@ fn values_that_do_not_fit_one_another_are_refused() {
         (Outcome::Wrong, Some(("source.out_of_order", "end".to_owned())))
     );
     let result = ["subject", "item", "effective", "value", "unit", "valueText"];
-    let lab =
-        |item, value| processed("observations", &result, &["1", item, "2024-02-01", value, "", ""]);
-    assert_eq!(
-        (lab("K", "4.1"), lab("Na", "141"), lab("HIV", "41")),
-        (kept.clone(), kept.clone(), kept)
-    );
-    assert_eq!(lab("K", "41"), (Outcome::Wrong, Some(("source.out_of_range", "value".to_owned()))));
+    let lab = |item, value, unit| {
+        processed("observations", &result, &["1", item, "2024-02-01", value, unit, ""])
+    };
+    // A range is that of numbers in the item's unit.
+    for (item, value, unit) in [
+        ("K", "4.1", "mmol/L"),
+        ("Na", "141", "mmol/L"),
+        ("HIV", "41", "{COI}"),
+        ("HbA1c-NGSP", "46", "mmol/mol"),
+        ("HIV", "", ""),
+    ] {
+        assert_eq!(lab(item, value, unit), kept, "{item} {value} {unit}");
+    }
+    for (item, value, unit, code) in [
+        ("K", "41", "mmol/L", "source.out_of_range"),
+        ("HbA1c-NGSP", "46", "%", "source.out_of_range"),
+        ("K", "4.1", "", "source.missing_unit"),
+    ] {
+        let wrong = (Outcome::Wrong, Some((code, "value".to_owned())));
+        assert_eq!(lab(item, value, unit), wrong, "{item} {value} {unit}");
+    }
 }

@@ -1,5 +1,4 @@
 use std::collections::HashSet;
-use std::hash::{Hash, Hasher};
 
 use sekisho_dataset::{ColumnSpec, Kind, MAX_CODE_BYTES, Profile, Rule, Undeclared, year_month};
 
@@ -33,18 +32,13 @@ impl Value {
             _ => None,
         }
     }
-}
 
-impl Hash for Value {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        match self {
-            Self::Token(token) => token.hash(state),
-            Self::Code(code) => code.hash(state),
-            Self::Int(number) => number.hash(state),
-            Self::Float(number) => number.map(f64::to_bits).hash(state),
-            Self::Date(days) => days.hash(state),
-            Self::NoRow => {}
-        }
+    /// Whether nothing is left of it.
+    pub(super) fn is_missing(&self) -> bool {
+        matches!(
+            self,
+            Self::Code(None) | Self::Int(None) | Self::Float(None) | Self::Date(None) | Self::NoRow
+        )
     }
 }
 

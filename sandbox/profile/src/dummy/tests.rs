@@ -195,6 +195,8 @@ fn ct_1_every_patient_of_a_table_is_in_the_table_of_persons() {
             assert!(found.is_subset(&everybody), "{at}");
             if spec.one_row_a_person {
                 assert_eq!(found.len(), table.rows.num_rows(), "{at}");
+            }
+            if spec.dummy_rows.0 > 0 {
                 assert_eq!(found, everybody, "{at}");
             }
         }

@@ -19,7 +19,8 @@ pub struct Items {
 /// What the number of one code is.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Item {
-    /// Its unit, empty when there is none.
+    /// Its unit, empty when there is none. Where units stand in a column
+    /// ([`ColumnSpec::unit_in`](super::ColumnSpec::unit_in)), the unit that `range` is given in.
     pub unit: String,
     /// Smallest and largest number that can be right.
     pub range: Option<(f64, f64)>,

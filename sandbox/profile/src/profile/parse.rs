@@ -29,10 +29,6 @@ pub(super) fn table(reader: &TableReader<'_, '_>) -> TableSpec {
     if one_row_a_person && dummy_rows.1 > 1 {
         reader.bad("dummy_rows", "there is one_row_a_person".to_owned());
     }
-    if columns.iter().any(|column| column.quasi_identifier) && !one_row_a_person {
-        let reason = "quasi-identifiers are counted where there is one_row_a_person";
-        reader.bad("columns", reason.to_owned());
-    }
     together::check_columns(reader, &columns);
     let dated = |name: &String| {
         columns.iter().any(|column| column.name == *name && column.kind == Kind::Date)
@@ -67,6 +63,10 @@ fn column(reader: &TableReader<'_, '_>) -> ColumnSpec {
     if unit.is_some() && !matches!(kind, Kind::Int | Kind::Float) {
         reader.bad("unit", "only numbers have units".to_owned());
     }
+    let unit_in = reader.optional_text("unit_in");
+    if unit_in.is_some() && (unit.is_some() || !matches!(kind, Kind::Int | Kind::Float)) {
+        reader.bad("unit_in", "only numbers without `unit` have units in a column".to_owned());
+    }
     let nullable = reader.flag("nullable");
     if nullable && kind == Kind::Patient {
         reader.bad("nullable", "every row needs its patient".to_owned());
@@ -92,7 +92,15 @@ fn column(reader: &TableReader<'_, '_>) -> ColumnSpec {
     };
     let description = text(reader, "description");
     let code_system = reader.optional_text("code_system");
+    let systems = reader.optional_texts("systems");
+    if systems.is_some() && kind != Kind::Code {
+        reader.bad("systems", "only a code column has code systems".to_owned());
+    }
+    let systems = systems.unwrap_or_else(|| code_system.iter().cloned().collect());
     let quasi_identifier = reader.flag("quasi_identifier");
+    if quasi_identifier && kind == Kind::Patient {
+        reader.bad("quasi_identifier", "a token tells nobody who it is".to_owned());
+    }
     reader.refuse_unknown();
     ColumnSpec {
         name,
@@ -100,11 +108,13 @@ fn column(reader: &TableReader<'_, '_>) -> ColumnSpec {
         sources,
         rule,
         code_system,
+        systems,
         range,
         not_before,
         items,
         quasi_identifier,
         unit,
+        unit_in,
         nullable,
         description,
         codes,

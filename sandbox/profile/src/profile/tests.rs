@@ -97,6 +97,10 @@ fn meaningless_profiles_are_refused() {
         ("kind = \"patient\"", "kind = \"patient\", nullable = true"),
         ("kind = \"code\"", "kind = \"code\", source = \"@row\""),
         ("kind = \"code\"", "kind = \"code\", unit = \"m\""),
+        ("unit = \"JPY\"", "unit = \"JPY\", unit_in = \"kind\""),
+        ("unit = \"JPY\"", "unit_in = \"patient\""),
+        ("kind = \"patient\"", "kind = \"patient\", systems = [\"a\"]"),
+        ("kind = \"patient\"", "kind = \"patient\", quasi_identifier = true"),
         ("kind = \"code\"", "kind = \"code\", dummy = { always = \"none\" }"),
     ] {
         assert_ne!(SMALL, SMALL.replace(from, to));
@@ -151,6 +155,7 @@ fn what_columns_cannot_be_to_one_another_is_refused() {
         ("max = 90", "max = 90, min = 91"),
         ("skewed = [9, 2]", "skewed = [9, 2], uniform = [1, 2]"),
         ("of = \"item\"", "of = \"value\""),
+        ("nullable = true, description", "nullable = true, unit_in = \"item\", description"),
         ("by_code = { K", "by_code = { X"),
         ("\"float\", nullable = true", "\"float\""),
         ("normal = [4, 20]", "uniform = [20, 30]"),
@@ -163,6 +168,65 @@ fn what_columns_cannot_be_to_one_another_is_refused() {
         let changed = ORDERED.replacen(from, to, 1);
         assert_ne!(ORDERED, changed);
         assert!(Profile::parse(&changed).is_err(), "{to}");
+    }
+}
+
+/// A profile of two tables with one date column each, whose rules these are.
+fn dated(first: &str, second: &str) -> Result<Profile, ProfileErrors> {
+    let table = |name: &str, source: &str, rule: &str| {
+        format!(
+            "[[tables]]\nname = \"{name}\"\ndescription = {{ ja = \"表\", en = \"Table\" }}\ncolumns = [\n\
+             {{ name = \"patient\", kind = \"patient\", description = {{ ja = \"患者\", en = \"Patient\" }} }},\n\
+             {{ name = \"{name}_day\", kind = \"date\", source = \"{source}\", {rule} description = {{ ja = \"日\", en = \"Day\" }}, dummy = {{ dates = [\"2020-01-01\", \"2020-12-31\"] }} }},\n]\n"
+        )
+    };
+    let (head, _) = SMALL.split_once("[[tables]]").unwrap();
+    Profile::parse(
+        &[head, &table("stays", "入院日", first), &table("labs", "検査日", second)].concat(),
+    )
+}
+
+#[test]
+fn dp_4_full_dates_are_all_moved_by_one_secret_or_none_is() {
+    let shift = "rule = { shift_days = 30 },";
+    for good in [["", ""], [shift, shift], [shift, "rule = { date_to = \"month\" },"]] {
+        assert!(dated(good[0], good[1]).is_ok(), "{good:?}");
+    }
+    for (bad, line) in
+        [([shift, ""], 20), (["", shift], 13), ([shift, "rule = { shift_days = 7 },"], 20)]
+    {
+        let errors = dated(bad[0], bad[1]).unwrap_err().0;
+        let found: Vec<_> = errors.iter().map(|error| (error.code, error.line)).collect();
+        assert_eq!(found, [("profile.mixed_dates", line)], "{bad:?}");
+    }
+}
+
+#[test]
+fn dp_4_no_second_rule_tells_where_a_moved_date_was() {
+    let twice = dated("rule = { shift_days = 30 },", "rule = { date_to = \"month\" },").unwrap();
+    let (before, after) = twice.toml().split_once("[[tables]]\nname = \"labs\"").unwrap();
+    let column = after.lines().find(|line| line.contains("labs_day")).unwrap();
+    let column = column.replace("検査日", "入院日");
+    let stays = before.rsplit_once("]").unwrap().0;
+    let errors = Profile::parse(&format!("{stays}{column}\n]\n")).unwrap_err().0;
+    assert_eq!(errors.iter().map(|error| error.code).collect::<Vec<_>>(), ["profile.mixed_dates"]);
+}
+
+#[test]
+fn dp_4_a_join_that_would_tell_the_shift_is_known() {
+    let shift = "rule = { shift_days = 30 },";
+    let profile = |first, second| dated(first, second).unwrap();
+    let (moved, kept) = (profile(shift, shift), profile("", ""));
+    let week = profile("rule = { shift_days = 7 },", "rule = { shift_days = 7 },");
+    let month = profile("rule = { date_to = \"month\" },", "rule = { date_to = \"month\" },");
+    for (one, other, undoes) in [
+        (&moved, &kept, true),
+        (&moved, &week, true),
+        (&moved, &moved, false),
+        (&moved, &month, false),
+        (&kept, &month, false),
+    ] {
+        assert_eq!((one.undoes_shift_of(other), other.undoes_shift_of(one)), (undoes, undoes));
     }
 }
 

@@ -46,6 +46,9 @@ pub(super) fn check_columns(reader: &TableReader<'_, '_>, columns: &[ColumnSpec]
             reader.bad("columns", format!("column `{}` stands twice", column.name));
         }
         check_draw(reader, column, earlier);
+        if let Some(name) = &column.unit_in {
+            check_units(reader, column, columns.iter().find(|other| other.name == *name));
+        }
         if let Some(first) = &column.not_before {
             check_order(reader, column, earlier.iter().find(|other| other.name == *first));
         }
@@ -83,6 +86,22 @@ fn check_draw(reader: &TableReader<'_, '_>, column: &ColumnSpec, earlier: &[Colu
             }
         }
         _ => {}
+    }
+}
+
+/// Units stand in a code column that takes those of all items.
+fn check_units(reader: &TableReader<'_, '_>, column: &ColumnSpec, units: Option<&ColumnSpec>) {
+    let Some(units) = units.filter(|units| units.kind == Kind::Code) else {
+        let reason = format!("`{}`: unit_in is no code column", column.name);
+        return reader.bad("columns", reason);
+    };
+    let items = column.items.iter().flat_map(|items| items.by_code.values());
+    for unit in items.map(|item| &item.unit) {
+        if !unit.is_empty() && !units.codes.is_empty() && !units.codes.contains_key(unit) {
+            let reason =
+                format!("`{}`: the unit `{unit}` is no code of `{}`", column.name, units.name);
+            reader.bad("columns", reason);
+        }
     }
 }
 
