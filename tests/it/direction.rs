@@ -1,6 +1,10 @@
 //! Dependencies point one way (design section 8).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
+};
 
 use cargo_metadata::{DependencyKind, MetadataCommand};
 
@@ -35,7 +39,8 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("componentize", &[]),
     ("jail", &[]),
     ("deployment", &[]),
-    ("dataset", &["vault"]),
+    ("profile", &[]),
+    ("dataset", &["profile", "vault"]),
     ("ingest", &["vault", "dataset", "deployment", "identifying"]),
     ("disclosure", &["proto"]),
     ("engine", &["proto", "vault", "module", "dataset", "disclosure", "bring-in"]),
@@ -117,6 +122,39 @@ fn zn_2_the_gateway_links_nothing_that_opens_a_dataset() {
     for opener in ["dataset", "ingest", "engine", "runner", "worker"] {
         assert!(!reached.contains(opener), "the gateway reaches {opener}");
     }
+}
+
+/// The generator of dummy data gets a profile and numbers, and has nothing to open a real
+/// row with: no crate that knows files, keys or connections, and none of those of `std`.
+#[test]
+fn ct_1_the_dummy_generator_can_open_nothing() {
+    let linked: Vec<_> = dependencies().remove("profile").into_iter().flatten().collect();
+    assert_eq!(linked, ["arrow", "hex", "jiff", "serde", "sha2", "toml"]);
+    let harmless = ["borrow", "cell", "collections", "error", "fmt", "iter", "ops", "sync"];
+    let mut looked_at = 0;
+    for file in sources(&sekisho_tests::root().join("sandbox/profile/src")) {
+        let source = fs::read_to_string(&file).unwrap();
+        let source = source.split("#[cfg(test)]").next().unwrap();
+        for named in source.split("std::").skip(1) {
+            let name = named.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap();
+            assert!(harmless.contains(&name), "{} names std::{name}", file.display());
+            looked_at += 1;
+        }
+        for word in ["use std;", "extern ", "include_", "include!", "env!"] {
+            assert!(!source.contains(word), "{} says {word}", file.display());
+        }
+    }
+    assert!(looked_at > 10, "{looked_at}");
+}
+
+/// Every Rust file below a folder, files of tests left out.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let (folders, files): (Vec<_>, Vec<_>) = entries.partition(|path| path.is_dir());
+    let tests = |path: &PathBuf| path.file_stem().is_some_and(|name| name == "tests");
+    let folders = folders.into_iter().filter(|path| !tests(path));
+    let below = folders.flat_map(|folder| sources(&folder)).collect::<Vec<_>>();
+    files.into_iter().filter(|path| !tests(path)).chain(below).collect()
 }
 
 /// Each of our crates with its direct dependencies, those of tests left out.

@@ -47,6 +47,28 @@ fn lk_1_anonymised_databases_are_joined_by_person_and_the_kinds_never() {
     log::verified(&site);
 }
 
+/// The pair that the first rule of the matrix opens, under the profiles that are shipped.
+#[test]
+fn lk_1_the_producers_anonymised_information_is_joined_with_the_ndb() {
+    let (site, staff) = Site::staffed().unwrap();
+    for name in ["jisedai_anonymised", "ndb_receipt", "jisedai"] {
+        let profile = sekisho_tests::root().join(format!("policies/profiles/{name}.toml"));
+        dummy::seal(&site, &profile, PATIENTS, SEED, "v1");
+    }
+    let joined = |ours: &str| {
+        let columns: [(&str, &[&str]); 1] = [("patients", &["patient", "sex"])];
+        let mut agreement = AgreementFile::new("Joined", ours, &staff, &columns);
+        agreement.joined.push(JoinedGrant {
+            dataset_id: "ndb_receipt".to_owned(),
+            dataset_version: "v1".to_owned(),
+            tables: vec![grant("sy", &["patient", "code"])],
+        });
+        agreement
+    };
+    desk::open_project(&site, &joined("jisedai_anonymised"));
+    assert_eq!(desk::not_recorded(&site, &joined("jisedai")), "NOT_JOINABLE");
+}
+
 /// Two sources that know the same persons by kana name, birth date and sex, and spell them
 /// differently; one also knows somebody else.
 #[test]

@@ -205,33 +205,53 @@ mod tests {
         !there
     }
 
+    /// The pairs of databases that the sources name, each with the day it opens.
+    fn pairs_of_the_sources() -> (Vec<&'static str>, BTreeMap<[&'static str; 2], &'static str>) {
+        const TABLE: &str = include_str!("../../../tests/data/databases.tsv");
+        let mut lines = TABLE.lines().map(|line| line.split('\t').collect::<Vec<_>>());
+        let header = lines.next().unwrap();
+        let days: Vec<_> = header.iter().map(|name| name.strip_prefix("linkable_from_")).collect();
+        let (mut databases, mut pairs) = (Vec::new(), BTreeMap::new());
+        for row in lines {
+            databases.push(row[0]);
+            for (cell, day) in row.iter().zip(&days) {
+                let Some(day) = *day else { continue };
+                let others = cell.split(',').filter(|other| !other.is_empty());
+                pairs.extend(others.map(|other| ([row[0], other], day)));
+            }
+        }
+        (databases, pairs)
+    }
+
     #[test]
-    fn lk_1_anonymised_information_joins_the_public_databases_from_their_dates() {
-        for (database, opens) in [
-            ("ndb", "2024-04-01"),
-            ("kaigo", "2024-04-01"),
-            ("dpc", "2024-04-01"),
-            ("shogai", "2026-01-01"),
-            ("nanbyo", "2026-01-01"),
-            ("shoman", "2026-01-01"),
-            ("idb", "2026-01-01"),
-        ] {
-            let (ours, theirs) = (("jisedai", Anonymised), (database, Anonymised));
-            let before = Timestamp::from_millis(day(opens).millis() - 1);
-            assert!(closed(ours, theirs, before), "{database} the millisecond before {opens}");
-            assert!(!closed(ours, theirs, day(opens)), "{database} from {opens}, Japan time");
+    fn lk_1_every_pair_opens_on_the_day_that_the_sources_name_or_never() {
+        let (databases, pairs) = pairs_of_the_sources();
+        assert_eq!((databases.len(), pairs.len()), (12, 28));
+        for one in &databases {
+            for other in databases.iter().filter(|other| *other != one) {
+                let (ours, theirs) = ((*one, Anonymised), (*other, Anonymised));
+                let opens = pairs.get(&[*one, *other]);
+                assert_eq!(opens, pairs.get(&[*other, *one]), "{one} with {other}");
+                assert_eq!(
+                    opens.is_none(),
+                    closed(ours, theirs, day("2099-01-01")),
+                    "{one} {other}"
+                );
+                let Some(opens) = opens else { continue };
+                let before = Timestamp::from_millis(day(opens).millis() - 1);
+                assert!(closed(ours, theirs, before), "{one} with {other} before {opens}");
+                assert!(
+                    !closed(ours, theirs, day(opens)),
+                    "{one} with {other} from {opens}, Japan"
+                );
+            }
         }
     }
 
     #[test]
     fn lk_1_what_no_rule_names_stays_closed() {
-        let late = day("2099-01-01");
-        for (one, other) in
-            [("jisedai", "gan"), ("jisedai", "midnet"), ("ndb", "gan"), ("jisedai", "yobo")]
-        {
-            assert!(closed((one, Anonymised), (other, Anonymised), late), "{one} with {other}");
-        }
-        assert!(closed(("jisedai", Anonymised), ("unheard_of", Anonymised), late));
+        let (ours, unheard_of) = (("jisedai", Anonymised), ("unheard_of", Anonymised));
+        assert!(closed(ours, unheard_of, day("2099-01-01")));
     }
 
     #[test]

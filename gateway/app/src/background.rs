@@ -11,8 +11,8 @@ use tokio::sync::mpsc;
 
 use crate::{App, Inner};
 
-/// How often projects are looked at whose period may have ended.
-const CLOSE_EVERY: Duration = Duration::from_secs(60);
+/// How often projects are looked at whose period may have ended, and data sets that may be late.
+const TEND_EVERY: Duration = Duration::from_secs(60);
 /// Seconds after the period of use before a project is closed: time to prolong the
 /// agreement or to settle what is under review.
 const CLOSING_GRACE_SECONDS: i64 = 7 * 86_400;
@@ -29,7 +29,7 @@ impl App {
     ) {
         tokio::spawn(follow(Arc::downgrade(&self.0), committed, watch, missed));
         tokio::spawn(reap(Arc::downgrade(&self.0)));
-        tokio::spawn(close_out(Arc::downgrade(&self.0)));
+        tokio::spawn(tend(Arc::downgrade(&self.0)));
     }
 }
 
@@ -126,9 +126,10 @@ async fn reap(app: std::sync::Weak<Inner>) {
     }
 }
 
-/// Closes projects whose time is over, and finishes erasures that were cut off.
-async fn close_out(app: std::sync::Weak<Inner>) {
-    let mut ticks = tokio::time::interval(CLOSE_EVERY);
+/// Closes projects whose time is over, finishes erasures that were cut off, and sounds the
+/// alarm over data sets whose next version is late.
+async fn tend(app: std::sync::Weak<Inner>) {
+    let mut ticks = tokio::time::interval(TEND_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
@@ -148,6 +149,16 @@ async fn close_out(app: std::sync::Weak<Inner>) {
         }
         if let Err(error) = app.store.finish_erasures(app.clock.now()).await {
             tracing::error!(%error, "an erasure could not be finished");
+        }
+        match app.store.note_overdue_datasets(app.clock.now()).await {
+            Ok(alerts) => {
+                for alert in alerts {
+                    tracing::warn!(summary = alert.summary, "a data set is overdue");
+                    // Nobody may be watching.
+                    drop(app.raised.send(alert));
+                }
+            }
+            Err(error) => tracing::error!(%error, "data sets could not be looked at"),
         }
     }
 }

@@ -51,7 +51,8 @@ impl App {
         Ok(permit.reveal(dataset))
     }
 
-    /// About how many persons of a table have all of these codes (CT-2).
+    /// About how many persons of a table have all of these codes (CT-2). Only the newest
+    /// version answers, so that nobody can ask for the difference of two.
     ///
     /// # Errors
     /// [`AppError::Limit`] when the day's questions are spent; [`AppError::NotFound`];
@@ -68,6 +69,11 @@ impl App {
         let questions_left = self.questions.spend(caller.peer, caller.at)?;
         let dataset = self.store.dataset(dataset_id, version).await?;
         let found = dataset.for_decision();
+        let newest = self.store.dataset(dataset_id, None).await?;
+        if newest.for_decision().version != found.version {
+            let message = "only the newest version is counted in";
+            return Err(AppError::invalid("SUPERSEDED", "version", message));
+        }
         let table = found.tables.iter().find(|found| found.name == table);
         let table = table.ok_or_else(|| AppError::invalid("UNKNOWN", "table", "no such table"))?;
         let patients = table.quick_counts.as_ref().and_then(|counts| counts.count(filters));

@@ -81,6 +81,9 @@ pub struct Dataset {
     /// When the next version is expected, `YYYY-MM-DD`; empty when nobody said.
     #[serde(default)]
     pub next_update: String,
+    /// When the gateway noticed that the announced version is late (CT-1).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub overdue_since: Option<Timestamp>,
     /// Licence or legal ground.
     pub licence: String,
     /// Terms of use.
@@ -92,6 +95,16 @@ pub struct Dataset {
     pub manifest_sha256: String,
     /// When the catalogue learned of it.
     pub registered_at: Timestamp,
+}
+
+impl Dataset {
+    /// Whether the day for which a newer version was announced is over, in Japan.
+    #[must_use]
+    pub fn is_late(&self, now: Timestamp) -> bool {
+        const DAY_SECONDS: i64 = 86_400;
+        let day = Timestamp::start_of_day_in_japan(&self.next_update);
+        day.is_some_and(|day| day.plus_seconds(DAY_SECONDS) <= now)
+    }
 }
 
 /// One table.

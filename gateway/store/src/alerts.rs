@@ -3,6 +3,7 @@
 use sekisho_access::{Guarded, Permit, Visible, action::WatchAlerts};
 use sekisho_audit::{Actor, Event, EventKind, SessionEnd};
 use sekisho_domain::{Alert, Page, PageRequest};
+use sqlx::AnyConnection;
 
 use crate::{
     Store, StoreError, body,
@@ -20,11 +21,7 @@ impl Store {
         self.writer
             .commit(move |tx| {
                 Box::pin(async move {
-                    sqlx::query("INSERT INTO alert (id, body) VALUES ($1, $2)")
-                        .bind(alert.alert_id.to_string())
-                        .bind(body::encode(&alert)?)
-                        .execute(&mut *tx)
-                        .await?;
+                    insert(tx, &alert).await?;
                     let mut kinds = vec![raised(&alert)];
                     if let (true, Some(person_id)) = (alert.access_cut, alert.person_id) {
                         let sessions = end_sessions(tx, person_id, alert.raised_at).await?;
@@ -64,7 +61,16 @@ impl Store {
     }
 }
 
-fn raised(alert: &Alert) -> EventKind {
+pub(crate) async fn insert(tx: &mut AnyConnection, alert: &Alert) -> Result<(), StoreError> {
+    sqlx::query("INSERT INTO alert (id, body) VALUES ($1, $2)")
+        .bind(alert.alert_id.to_string())
+        .bind(body::encode(alert)?)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
+pub(crate) fn raised(alert: &Alert) -> EventKind {
     EventKind::AlertRaised {
         alert_id: alert.alert_id,
         rule: alert.rule.clone(),

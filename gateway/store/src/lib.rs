@@ -20,6 +20,7 @@ pub mod log;
 pub mod modules;
 pub mod objects;
 pub mod outputs;
+mod overdue;
 pub mod people;
 pub mod projects;
 pub mod reidentifications;

@@ -8,7 +8,7 @@ use sekisho_audit::EventKind;
 use sekisho_domain::{Dataset, Page, PageRequest, Project, ProjectId};
 use sha2::{Digest, Sha256};
 
-use crate::{Store, StoreError, body, keys::Scope, log::record, people::unique};
+use crate::{Store, StoreError, body, keys::Scope, log::record, overdue, people::unique};
 
 impl Store {
     /// Publishes a dataset version.
@@ -35,6 +35,7 @@ impl Store {
         self.writer
             .effect(&permit, move |tx| {
                 Box::pin(async move {
+                    overdue::settle(tx, &row.dataset_id).await?;
                     let inserted = sqlx::query(
                         "INSERT INTO dataset (dataset_id, version, registered_at, body)
                          VALUES ($1, $2, $3, $4)",

@@ -65,6 +65,7 @@ cases! {
         }
         catalogue {
             a_dataset_version_never_changes,
+            ct_1_a_late_dataset_is_noted_once_until_a_newer_version_is_there,
             an_agreement_opens_its_project_to_its_handlers,
             a_module_is_decided_once,
             listings_page_through_everything_once,

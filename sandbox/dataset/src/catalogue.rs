@@ -36,7 +36,8 @@ pub struct CatalogueEntry {
     /// Terms of use.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub terms: Option<Text>,
-    /// Distinct patients, rounded down to two leading digits; 0 below 10.
+    /// Distinct patients, rounded down to two leading digits; 0 below 10 and below the
+    /// minimum cell.
     pub patients: u64,
     /// The tables.
     pub tables: Vec<CatalogueTable>,
@@ -51,7 +52,8 @@ pub struct CatalogueTable {
     pub name: String,
     /// What a row is.
     pub description: Text,
-    /// Rows, rounded down to two leading digits; 0 below 10.
+    /// Rows, rounded down to two leading digits; 0 below 10 and when fewer patients than the
+    /// minimum cell stand behind them.
     pub rows: u64,
     /// How many it holds of each year.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -75,7 +77,8 @@ pub struct CatalogueColumn {
     pub unit: Option<String>,
     /// Whether values may be missing.
     pub nullable: bool,
-    /// Share of rows without a value, in percent.
+    /// Share of rows without a value, in percent; rounded so that fewer patients than the
+    /// minimum cell never show.
     #[serde(default)]
     pub missing_percent: u8,
     /// Which code system its codes are of.
@@ -95,7 +98,8 @@ impl CatalogueEntry {
             CatalogueTable {
                 name: table.name.clone(),
                 description: table.description.clone(),
-                rows: rounded(sealed.map_or(0, |sealed| sealed.rows)),
+                rows: sealed
+                    .map_or(0, |sealed| shown(sealed.rows, sealed.patients, profile.min_cell)),
                 coverage: sealed.map(|sealed| sealed.coverage.clone()).unwrap_or_default(),
                 quick_counts: sealed.and_then(|sealed| sealed.quick_counts.clone()),
                 columns: table.columns.iter().map(|spec| column(spec, sealed)).collect(),
@@ -115,7 +119,7 @@ impl CatalogueEntry {
             min_cell: profile.min_cell,
             next_update: profile.next_update.clone(),
             terms: profile.terms.clone(),
-            patients: rounded(manifest.patients),
+            patients: shown(manifest.patients, manifest.patients, profile.min_cell),
             tables: tables.collect(),
             profile_toml: profile.toml().to_owned(),
         }
@@ -134,6 +138,11 @@ fn column(spec: &crate::ColumnSpec, sealed: Option<&ManifestTable>) -> Catalogue
         description: spec.description.clone(),
         codes: spec.codes.clone(),
     }
+}
+
+/// A count as it may be shown when so many patients stand behind it (CT-2).
+fn shown(count: u64, patients: u64, min_cell: u32) -> u64 {
+    if patients < u64::from(min_cell) { 0 } else { rounded(count) }
 }
 
 /// Two leading digits, the rest zero; below 10 always 0. Two versions that differ by one
@@ -156,6 +165,7 @@ mod tests {
         for (exact, shown) in cases {
             assert_eq!(rounded(exact), shown);
         }
+        assert_eq!((shown(900, 9, 10), shown(900, 10, 10), shown(15, 15, 20)), (0, 900, 0));
         assert_eq!(rounded(812_345), 810_000);
         assert_eq!(rounded(u64::MAX), 18_000_000_000_000_000_000);
     }

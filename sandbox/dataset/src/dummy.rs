@@ -1,43 +1,16 @@
-//! Dummy data from a profile alone: what a researcher develops against.
+//! Dummy data, sealed like real data so that a local run takes the same path.
 //!
-//! The same profile, number of patients and seed give the same rows on every machine: the
-//! numbers come from integer arithmetic and basic floating-point operations only, never
-//! from a platform's mathematics library.
-
-mod columns;
-mod stream;
+//! The rows come from [`sekisho_profile::dummy`], which can open nothing.
 
 use std::path::Path;
 
-use arrow::array::RecordBatch;
+pub use sekisho_profile::dummy::{DummyTable, Stream, generate};
 use sekisho_vault::{MemoryVault, SigningIdentity};
 
 use crate::writer::Sealed;
 use crate::{
     DatasetError, Profile, Provenance, SealOptions, SealedVersion, SealedWriter, SourceNote,
-    TableSpec, source_schema,
 };
-use columns::DummyColumns;
-pub use stream::Stream;
-
-/// The dummy rows of one table, ready for [`SealedWriter::push`].
-#[derive(Clone, Debug)]
-pub struct DummyTable {
-    /// Name of the table.
-    pub name: String,
-    /// All its rows, in the table's [`source_schema`].
-    pub rows: RecordBatch,
-}
-
-/// Draws dummy rows for this many patients.
-pub fn generate(
-    profile: &Profile,
-    patients: u32,
-    seed: u64,
-) -> Result<Vec<DummyTable>, DatasetError> {
-    let tables = (0_u64..).zip(&profile.tables);
-    tables.map(|(number, table)| draw_table(table, number, patients, seed)).collect()
-}
 
 /// Draws dummy rows and seals them as version `v1` under `root`, so that a local run takes
 /// the same path as one on the server.
@@ -68,23 +41,4 @@ pub fn seal(
     }
     let Sealed { folder, .. } = writer.finish(provenance, vault, identity, &mut |_, _| {})?;
     SealedVersion::open(&folder, &identity.verifying())
-}
-
-fn draw_table(
-    table: &TableSpec,
-    number: u64,
-    patients: u32,
-    seed: u64,
-) -> Result<DummyTable, DatasetError> {
-    let mut columns = DummyColumns::new(table);
-    let (fewest, most) = table.dummy_rows;
-    for patient in 0..u64::from(patients) {
-        // One stream a table and patient: a change in one leaves the others as they were.
-        let mut stream = Stream::new(seed, number << 40 | patient);
-        for _ in 0..stream.between(u64::from(fewest), u64::from(most)) {
-            columns.draw_row(Stream::token(seed, patient), &mut stream);
-        }
-    }
-    let rows = RecordBatch::try_new(source_schema(table), columns.into_arrays())?;
-    Ok(DummyTable { name: table.name.clone(), rows })
 }

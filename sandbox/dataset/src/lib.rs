@@ -39,10 +39,8 @@ mod error;
 mod grant;
 mod layout;
 mod manifest;
-mod profile;
 mod reader;
 mod schema;
-mod source;
 mod writer;
 
 pub(crate) use catalogue::rounded;
@@ -53,14 +51,13 @@ pub use manifest::{
     Coverage, DictionaryEntry, FileEntry, Manifest, ManifestColumn, ManifestTable, ProcessingNote,
     Provenance, QuickCell, QuickCounts, SourceNote, TableFile, UniquenessNote,
 };
-pub use profile::{
-    AddressLevel, ColumnSpec, Draw, DummySpec, Information, Kind, MAX_CODE_BYTES, OWN_DATABASE,
-    Precision, Profile, ProfileError, ProfileErrors, ROW_NUMBER, Removed, Rule, TableSpec, Text,
-    Undeclared,
-};
 pub use reader::{FileCheck, OpenFile, OpenTable, SealedVersion, common_buckets, read_table};
-pub use schema::{bucket_of, sealed_schema, source_schema};
-pub use source::{date_days, is_name};
+pub use schema::{bucket_of, sealed_schema};
+pub use sekisho_profile::{
+    AddressLevel, ColumnSpec, Draw, DummySpec, Information, Item, Items, Kind, MAX_CODE_BYTES,
+    OWN_DATABASE, Precision, Profile, ProfileError, ProfileErrors, ROW_NUMBER, Removed, Rule,
+    TableSpec, Text, Undeclared, date_days, is_name, source_schema, year_month,
+};
 pub use writer::{DEFAULT_BUCKETS, SealOptions, Sealed, SealedWriter, Unpublished};
 
 #[cfg(test)]

@@ -51,6 +51,9 @@ pub struct ManifestTable {
     /// What the public may count, in the form that may be shown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quick_counts: Option<QuickCounts>,
+    /// How unique persons are by the table's quasi-identifiers, when it has some.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub uniqueness: Option<UniquenessNote>,
     /// One file per bucket, in order.
     pub files: Vec<TableFile>,
     /// One dictionary per code column.
@@ -171,22 +174,21 @@ pub struct ProcessingNote {
     pub changed: BTreeMap<String, u64>,
     /// What was found in free text and removed, by pattern.
     pub found_in_text: BTreeMap<String, u64>,
-    /// How unique persons are by their quasi-identifiers.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub uniqueness: Option<UniquenessNote>,
 }
 
-/// k-anonymity of a table with one row a person (Sweeney 2002).
+/// k-anonymity of a table (Sweeney 2002). Counts persons; a person's class is the set of
+/// combinations of the quasi-identifiers that their rows show. Exact up to 2^20 classes and
+/// 4,096 combinations of one person; whoever is beyond counts as unique.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct UniquenessNote {
     /// Persons.
     pub persons: u64,
-    /// Different combinations of the quasi-identifiers.
+    /// Different classes.
     pub classes: u64,
     /// Persons in the smallest class: k.
     pub smallest_class: u64,
-    /// Persons whom nobody shares the combination with.
+    /// Persons whose class nobody shares.
     pub unique_persons: u64,
     /// Persons in classes smaller than the profile's minimum cell.
     pub persons_below_min_cell: u64,

@@ -199,7 +199,8 @@ impl SealedVersion {
 }
 
 /// The number of buckets of versions that are read together: one person's rows meet only
-/// where tokens are made in one id space and split alike (LK-2).
+/// where tokens are made in one id space and split alike (LK-2), and only where the dates of
+/// one do not undo the date shift of another (DP-4).
 ///
 /// # Errors
 /// [`DatasetError::Unjoinable`] when they are not; also when there is no version.
@@ -215,6 +216,13 @@ pub fn common_buckets(versions: &[SealedVersion]) -> Result<u32, DatasetError> {
         }
         if other.manifest.buckets != first.manifest.buckets {
             return Err(DatasetError::Unjoinable("they have different numbers of buckets"));
+        }
+    }
+    for (index, one) in versions.iter().enumerate() {
+        let mut others = versions.iter().skip(index + 1);
+        if others.any(|other| one.profile.undoes_shift_of(&other.profile)) {
+            let reason = "the days of one would tell by how many the other moves a person's dates";
+            return Err(DatasetError::Unjoinable(reason));
         }
     }
     Ok(first.manifest.buckets)

@@ -5,6 +5,7 @@ mod grants;
 mod outside;
 mod parties;
 mod round_trip;
+mod shipped;
 mod sorting;
 mod tampering;
 mod writing;
@@ -32,7 +33,7 @@ name = "people"
 description = { ja = "人", en = "People" }
 columns = [
   { name = "patient", kind = "patient", description = { ja = "患者", en = "Patient" } },
-  { name = "town", kind = "code", nullable = true, description = { ja = "町", en = "Town" }, dummy = { weights = { north = 1, south = 3 }, missing = 0.2 } },
+  { name = "town", kind = "code", nullable = true, description = { ja = "町", en = "Town" }, quasi_identifier = true, dummy = { weights = { north = 1, south = 3 }, missing = 0.2 } },
   { name = "age", kind = "int", unit = "year", description = { ja = "年齢", en = "Age" }, dummy = { uniform = [20, 80] } },
   { name = "weight", kind = "float", unit = "kg", nullable = true, description = { ja = "体重", en = "Weight" }, dummy = { normal = [60, 10], min = 30, max = 120, decimals = 1 } },
   { name = "seen", kind = "date", description = { ja = "受診日", en = "Seen" }, dummy = { dates = ["2020-01-01", "2020-12-31"] } },
@@ -44,7 +45,7 @@ description = { ja = "事象", en = "Events" }
 dummy_rows = [0, 4]
 columns = [
   { name = "patient", kind = "patient", description = { ja = "患者", en = "Patient" } },
-  { name = "event", kind = "code", description = { ja = "事象", en = "Event" }, dummy = { weights = { a = 1, b = 1 } } },
+  { name = "event", kind = "code", quasi_identifier = true, description = { ja = "事象", en = "Event" }, dummy = { weights = { a = 1, b = 1 } } },
 ]
 "#;
 

@@ -13,6 +13,7 @@ mod merge;
 mod quick;
 mod run;
 mod sorted;
+mod uniqueness;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

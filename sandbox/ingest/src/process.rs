@@ -6,9 +6,10 @@ mod address;
 mod batch;
 mod dates;
 mod free_text;
+mod one_row;
 mod person;
 mod rare;
-mod uniqueness;
+mod together;
 mod value;
 
 use sekisho_dataset::{ColumnSpec, Kind, ProcessingNote, Profile, ROW_NUMBER, Rule, TableSpec};
@@ -16,10 +17,11 @@ use sekisho_dataset::{ColumnSpec, Kind, ProcessingNote, Profile, ROW_NUMBER, Rul
 use crate::{IngestError, PatientTokens};
 pub(crate) use batch::BatchBuilder;
 use free_text::Scrubber;
+use one_row::OneRow;
 use person::PersonId;
 pub(crate) use person::normalised_id;
 pub(crate) use rare::{Counter, Frequent};
-use uniqueness::Uniqueness;
+use together::Together;
 pub(crate) use value::MAX_FIELD_BYTES;
 use value::{Step, Value};
 
@@ -49,7 +51,8 @@ pub(crate) struct RowProcessor {
     person: PersonId,
     missing: Vec<String>,
     scrubber: Option<Scrubber>,
-    uniqueness: Option<Uniqueness>,
+    together: Together,
+    one_row: Option<OneRow>,
     values: Vec<Value>,
 }
 
@@ -102,7 +105,8 @@ impl RowProcessor {
             person,
             missing: profile.missing.clone(),
             scrubber: scrubs.then(|| Scrubber::new(removed.collect())),
-            uniqueness: Uniqueness::of(table, profile.min_cell),
+            together: Together::of(table),
+            one_row: OneRow::of(table),
             values: Vec::new(),
         })
     }
@@ -147,12 +151,19 @@ impl RowProcessor {
     ) -> Result<Outcome, IngestError> {
         let before = errors.len();
         let outcome = self.values(fields, number, tokens, errors)?;
+        if outcome == Outcome::RemovedByRule {
+            // What else is wrong with a row that is left out does not matter.
+            errors.truncate(before);
+            return Ok(outcome);
+        }
+        if errors.len() == before {
+            self.together.check(&self.values, errors);
+        }
         if errors.len() > before {
             return Ok(Outcome::Wrong);
         }
-        if outcome == Outcome::Kept
-            && let Some(uniqueness) = &mut self.uniqueness
-            && let Err(wrong) = uniqueness.add(&self.values)
+        if let Some(one_row) = &mut self.one_row
+            && let Err(wrong) = one_row.add(&self.values)
         {
             errors.push(wrong);
             return Ok(Outcome::Wrong);
@@ -203,7 +214,7 @@ impl RowProcessor {
     }
 
     /// What was done to the table: how many values each rule changed, what was found in free
-    /// text, how unique people are. Counts only.
+    /// text. Counts only.
     pub(crate) fn notes(&self, table: &TableSpec) -> ProcessingNote {
         let changed = self.columns.iter().filter(|column| column.spec.rule != Rule::Keep);
         ProcessingNote {
@@ -216,7 +227,6 @@ impl RowProcessor {
                 })
                 .collect(),
             found_in_text: self.scrubber.as_ref().map(Scrubber::found).unwrap_or_default(),
-            uniqueness: self.uniqueness.as_ref().and_then(Uniqueness::report),
         }
     }
 }

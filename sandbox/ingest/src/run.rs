@@ -182,7 +182,7 @@ fn check_totals(table: &str, read: &TableRead, max_rejected: f64) -> Result<(), 
 
 /// A note that says something.
 fn said(note: ProcessingNote) -> Option<ProcessingNote> {
-    let silent = note.removed.is_empty() && note.changed.is_empty() && note.uniqueness.is_none();
+    let silent = note.removed.is_empty() && note.changed.is_empty();
     (!silent).then_some(note)
 }
 

@@ -52,7 +52,7 @@ pub(crate) fn write_csv(
 ) -> Result<Vec<DummyFile>, CliError> {
     let profile = parse_profile(profile)?;
     fs::create_dir_all(out).map_err(CliError::file(out))?;
-    let tables = dummy::generate(&profile, patients, seed).map_err(input)?;
+    let tables = dummy::generate(&profile, patients, seed).map_err(|error| input(error.into()))?;
     let write = |table: &dummy::DummyTable| {
         let path = out.join(format!("{}.csv", table.name));
         let file = File::create(&path).map_err(CliError::file(&path))?;

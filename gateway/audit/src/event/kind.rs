@@ -192,6 +192,15 @@ kinds! {
         #[serde(default, skip_serializing_if = "String::is_empty")]
         id_space: String,
     }
+    /// The day for which a newer version was announced is over (CT-1).
+    DatasetOverdue = "dataset_overdue" in Operation {
+        /// Dataset.
+        dataset_id: String,
+        /// Its newest version.
+        version: String,
+        /// The day, `YYYY-MM-DD`.
+        next_update: String,
+    }
     /// The gateway's vault has a new root key, and the projects' keys are wrapped under it.
     VaultKeyRotated = "vault_key_rotated" in Operation {
         /// The new generation.

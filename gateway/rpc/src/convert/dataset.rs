@@ -38,6 +38,7 @@ pub(crate) fn dataset(
         id_space: field::one_line(message.id_space, "dataset.id_space", NAME_CHARS)?,
         min_cell: message.min_cell,
         next_update: field::one_line(message.next_update, "dataset.next_update", NAME_CHARS)?,
+        overdue_since: None,
         terms: Bilingual {
             ja: field::comment(message.terms_ja, "dataset.terms_ja")?,
             en: field::comment(message.terms_en, "dataset.terms_en")?,
@@ -187,6 +188,7 @@ impl Shown for Dataset {
             id_space: self.id_space,
             min_cell: self.min_cell,
             next_update: self.next_update,
+            overdue: self.overdue_since.is_some(),
             terms_ja: self.terms.ja,
             terms_en: self.terms.en,
             registered_at: Some(stamp(self.registered_at)),

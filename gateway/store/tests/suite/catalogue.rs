@@ -8,7 +8,9 @@ use sekisho_access::{
     resource::{ProjectResource, Site as TheSite},
 };
 use sekisho_audit::EventKind;
-use sekisho_domain::{ModuleState, Page, PageRequest, Role, module::ModuleEvent};
+use sekisho_domain::{
+    Dataset, ModuleState, Page, PageRequest, Role, Timestamp, module::ModuleEvent,
+};
 
 use super::{
     at_once, conflict, is_unknown,
@@ -48,6 +50,52 @@ pub(crate) async fn a_dataset_version_never_changes(site: &mut Site) {
         id_space: "lung".to_owned(),
     };
     assert_eq!(events[0].kind, registered, "what linkage is decided by is in the log");
+}
+
+pub(crate) async fn ct_1_a_late_dataset_is_noted_once_until_a_newer_version_is_there(
+    site: &mut Site,
+) {
+    const DAY: i64 = 86_400;
+    let steward = site.found().await;
+    let announced = |version: &str, next_update: &str, site: &Site| Dataset {
+        next_update: next_update.to_owned(),
+        ..dataset("lung", version, site.now())
+    };
+    let register = async |version: &str, next_update: &str, site: &Site| {
+        let permit = site.permit::<RegisterDataset>(&steward, TheSite).await;
+        let dataset = announced(version, next_update, site);
+        site.store().register_dataset(permit, dataset).await.unwrap();
+    };
+    let noticed = async |version: &str, site: &Site| {
+        let found = site.store().dataset("lung", Some(version)).await.unwrap();
+        found.for_decision().overdue_since
+    };
+    // An older version's day does not count once there is a newer one.
+    register("v1", "2001-01-01", site).await;
+    register("v2", "2031-04-01", site).await;
+    let end = Timestamp::start_of_day_in_japan("2031-04-02").unwrap();
+    let mark = site.mark().await;
+    let note =
+        async |at: Timestamp, site: &Site| site.store().note_overdue_datasets(at).await.unwrap();
+    assert_eq!(note(end.plus_seconds(-1), site).await, []);
+    let alerts = note(end, site).await;
+    assert_eq!((alerts.len(), alerts[0].rule.as_str()), (1, "dataset_overdue"));
+    assert_eq!(note(end.plus_seconds(DAY), site).await, []);
+    assert_eq!((noticed("v1", site).await, noticed("v2", site).await), (None, Some(end)));
+    let events = site.since(mark).await;
+    let overdue = EventKind::DatasetOverdue {
+        dataset_id: "lung".to_owned(),
+        version: "v2".to_owned(),
+        next_update: "2031-04-01".to_owned(),
+    };
+    assert_eq!((events.len(), &events[0].kind), (2, &overdue));
+    let EventKind::AlertRaised { entry_index, .. } = &events[1].kind else { panic!("{events:?}") };
+    let first = mark as u64;
+    assert_eq!((*entry_index, alerts[0].entry_index), (first, first));
+
+    register("v3", "no day", site).await;
+    assert_eq!(noticed("v2", site).await, None);
+    assert_eq!(note(end.plus_seconds(9_000 * DAY), site).await, []);
 }
 
 pub(crate) async fn an_agreement_opens_its_project_to_its_handlers(site: &mut Site) {

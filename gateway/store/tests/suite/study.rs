@@ -302,6 +302,7 @@ pub(crate) fn dataset(dataset_id: &str, version: &str, registered_at: Timestamp)
         id_space: "lung".to_owned(),
         min_cell: 10,
         next_update: String::new(),
+        overdue_since: None,
         terms: Default::default(),
         licence: "licence".to_owned(),
         profile_toml: String::new(),

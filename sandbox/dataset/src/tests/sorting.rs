@@ -57,6 +57,14 @@ fn rows_that_went_through_disk_are_sealed_as_those_that_did_not() {
         ("events", vec!["patient", "event"]),
     ] {
         assert_eq!(rows(&here, table, &columns), rows(&there, table, &columns), "{table}");
+        let unique = [&here, &there]
+            .map(|site| site.open().unwrap().manifest().table(table).unwrap().uniqueness.unwrap());
+        assert_eq!(unique[0], unique[1], "{table}");
+        if table == "events" {
+            // 450 persons with one of two codes each, and one with a code of their own.
+            assert_eq!((unique[0].persons, unique[0].classes), (451, 3));
+            assert_eq!((unique[0].smallest_class, unique[0].unique_persons), (1, 1));
+        }
     }
     let counts = |site: &Site| {
         let manifest = site.open().unwrap().manifest().clone();

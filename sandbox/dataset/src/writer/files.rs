@@ -14,6 +14,7 @@ use super::facts::Facts;
 use super::folder::SealingFolder;
 use super::quick::Quick;
 use super::sorted::{SortedTable, TableRows};
+use super::uniqueness::Uniqueness;
 use super::{FreshKeys, manifest_columns};
 use crate::layout::{self, Place};
 use crate::{DatasetError, DictionaryEntry, ManifestTable, TableFile, TableSpec};
@@ -57,6 +58,7 @@ impl TableSeal<'_> {
             columns: manifest_columns(self.spec, &passed.facts.missing_percent(self.min_cell)),
             coverage: passed.facts.coverage(self.min_cell),
             quick_counts: passed.quick.map(|quick| quick.finish(&sorted, self.min_cell)),
+            uniqueness: passed.uniqueness.map(|counted| counted.finish(self.min_cell)),
             files,
             dictionaries,
         };
@@ -144,17 +146,26 @@ struct Passed {
     patients: Vec<u64>,
     facts: Facts,
     quick: Option<Quick>,
+    uniqueness: Option<Uniqueness>,
 }
 
 impl Passed {
     fn new(spec: &TableSpec) -> Self {
-        Self { patients: Vec::new(), facts: Facts::new(spec), quick: Quick::of(spec) }
+        Self {
+            patients: Vec::new(),
+            facts: Facts::new(spec),
+            quick: Quick::of(spec),
+            uniqueness: Uniqueness::of(spec),
+        }
     }
 
     fn add(&mut self, batch: &RecordBatch) {
         self.facts.add(batch);
         if let Some(quick) = &mut self.quick {
             quick.add(batch);
+        }
+        if let Some(uniqueness) = &mut self.uniqueness {
+            uniqueness.add(batch);
         }
         let tokens = batch.columns().first();
         let tokens = tokens.and_then(|tokens| tokens.as_any().downcast_ref::<UInt64Array>());

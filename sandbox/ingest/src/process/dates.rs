@@ -1,4 +1,4 @@
-use sekisho_dataset::{Precision, date_days};
+use sekisho_dataset::date_days;
 
 /// Days since 1970-01-01 of `2003-02-26`, `2003/2/26` or `20030226`, years 1850 to 2200. No
 /// other order of year, month and day is taken: it could be another date.
@@ -22,28 +22,6 @@ pub(super) fn days(text: &str) -> Option<i32> {
     compact.then(|| date_days(&format!("{year}-{month}-{day}"))).flatten()
 }
 
-/// Year and month of a day.
-pub(super) fn year_month(days: i32) -> Option<(i16, i8)> {
-    let date = jiff::civil::date(1970, 1, 1).checked_add(jiff::Span::new().days(days)).ok()?;
-    Some((date.year(), date.month()))
-}
-
-/// The first day of the day's month or year.
-pub(super) fn first_day(days: i32, precision: Precision) -> Option<i32> {
-    let (year, month) = year_month(days)?;
-    let month = if precision == Precision::Year { 1 } else { month };
-    date_days(&format!("{year:04}-{month:02}-01"))
-}
-
-/// `2003-02` or `2003`.
-pub(super) fn code(days: i32, precision: Precision) -> Option<String> {
-    let (year, month) = year_month(days)?;
-    Some(match precision {
-        Precision::Month => format!("{year:04}-{month:02}"),
-        Precision::Year => format!("{year:04}"),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -58,14 +36,5 @@ mod tests {
         {
             assert_eq!(days(bad), None, "{bad}");
         }
-    }
-
-    #[test]
-    fn dates_lose_their_day_or_more() {
-        let day = days("2003-02-26").unwrap();
-        assert_eq!(first_day(day, Precision::Month), days("2003-02-01"));
-        assert_eq!(first_day(day, Precision::Year), days("2003-01-01"));
-        assert_eq!(code(day, Precision::Month).unwrap(), "2003-02");
-        assert_eq!(code(days("1969-12-31").unwrap(), Precision::Year).unwrap(), "1969");
     }
 }

@@ -47,11 +47,17 @@ impl PersonId {
     }
 }
 
-/// The bytes of an id made of these parts; `None` when one is empty.
+/// The bytes of an id made of these parts; `None` when one is empty. Among several parts eight
+/// digits that are a date are one: receipts write dates so.
 pub(crate) fn normalised_id(parts: &[&str]) -> Option<Vec<u8>> {
     let mut id = Vec::new();
     for part in parts {
-        let part = normalised(part);
+        let mut part = normalised(part);
+        if parts.len() > 1
+            && let Some(date) = dates::days(&part).and_then(iso)
+        {
+            part = date;
+        }
         if part.is_empty() {
             return None;
         }
@@ -101,6 +107,8 @@ mod tests {
         let one = id(&["ナイカク　ハナコ", "2003/2/26", "2"]);
         assert_eq!(id(&["ﾅｲｶｸ ﾊﾅｺ", "2003-02-26", "２"]), one);
         assert_eq!(id(&["ないかく はなこ", "2003/02/26", "2"]), one);
+        assert_eq!(id(&["ナイカクハナコ", "20030226", "2"]), one);
+        assert_ne!(id(&["20030226"]), id(&["2003-02-26"]), "a number alone is no date");
         assert_ne!(id(&["ナイカク　ハナコ", "2003/2/27", "2"]), one);
         assert_ne!(id(&["ナイカクハナ", "コ2003/2/26", "2"]), one, "parts do not run together");
     }

@@ -242,3 +242,48 @@ fn dp_1_a_rare_code_becomes_the_other_and_an_undeclared_one_is_wrong() {
     assert_eq!(made(column, "b"), Ok((other, false)));
     assert_eq!(made(column, "c"), Err("source.undeclared_code"));
 }
+
+#[test]
+fn values_that_do_not_fit_one_another_are_refused() {
+    let profile = shipped("emr");
+    let processed = |table: &str, headers: &[&str], record: &[&str]| {
+        let table = profile.table(table).unwrap();
+        let headers: Vec<String> = headers.iter().map(|header| (*header).to_owned()).collect();
+        let mut processor =
+            RowProcessor::new(&profile, table, &headers, Frequent::default()).unwrap();
+        let (mut batch, mut errors) = (BatchBuilder::new(table), Vec::new());
+        let mut tokens = tokens(1, &profile);
+        let outcome = processor.row(record, 1, &mut tokens, &mut batch, &mut errors).unwrap();
+        (outcome, errors.first().map(|wrong| (wrong.code, wrong.column.clone())))
+    };
+    let stay = ["subject", "class", "start", "end"];
+    let kept = (Outcome::Kept, None);
+    assert_eq!(processed("encounters", &stay, &["1", "IMP", "2024-02-01", "2024-02-01"]), kept);
+    assert_eq!(processed("encounters", &stay, &["1", "IMP", "2024-02-01", ""]), kept);
+    assert_eq!(
+        processed("encounters", &stay, &["1", "IMP", "2024-02-01", "2024-01-31"]),
+        (Outcome::Wrong, Some(("source.out_of_order", "end".to_owned())))
+    );
+    let result = ["subject", "item", "effective", "value", "unit", "valueText"];
+    let lab = |item, value, unit| {
+        processed("observations", &result, &["1", item, "2024-02-01", value, unit, ""])
+    };
+    // A range is that of numbers in the item's unit.
+    for (item, value, unit) in [
+        ("K", "4.1", "mmol/L"),
+        ("Na", "141", "mmol/L"),
+        ("HIV", "41", "{COI}"),
+        ("HbA1c-NGSP", "46", "mmol/mol"),
+        ("HIV", "", ""),
+    ] {
+        assert_eq!(lab(item, value, unit), kept, "{item} {value} {unit}");
+    }
+    for (item, value, unit, code) in [
+        ("K", "41", "mmol/L", "source.out_of_range"),
+        ("HbA1c-NGSP", "46", "%", "source.out_of_range"),
+        ("K", "4.1", "", "source.missing_unit"),
+    ] {
+        let wrong = (Outcome::Wrong, Some((code, "value".to_owned())));
+        assert_eq!(lab(item, value, unit), wrong, "{item} {value} {unit}");
+    }
+}

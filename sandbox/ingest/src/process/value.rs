@@ -1,7 +1,6 @@
 use std::collections::HashSet;
-use std::hash::{Hash, Hasher};
 
-use sekisho_dataset::{ColumnSpec, Kind, MAX_CODE_BYTES, Profile, Rule, Undeclared};
+use sekisho_dataset::{ColumnSpec, Kind, MAX_CODE_BYTES, Profile, Rule, Undeclared, year_month};
 
 use super::address::Areas;
 use super::dates;
@@ -24,16 +23,22 @@ pub(super) enum Value {
     NoRow,
 }
 
-impl Hash for Value {
-    fn hash<H: Hasher>(&self, state: &mut H) {
+impl Value {
+    /// The number it is, if it is one.
+    pub(super) fn number(&self) -> Option<f64> {
         match self {
-            Self::Token(token) => token.hash(state),
-            Self::Code(code) => code.hash(state),
-            Self::Int(number) => number.hash(state),
-            Self::Float(number) => number.map(f64::to_bits).hash(state),
-            Self::Date(days) => days.hash(state),
-            Self::NoRow => {}
+            Self::Int(number) => number.map(|number| number as f64),
+            Self::Float(number) => *number,
+            _ => None,
         }
+    }
+
+    /// Whether nothing is left of it.
+    pub(super) fn is_missing(&self) -> bool {
+        matches!(
+            self,
+            Self::Code(None) | Self::Int(None) | Self::Float(None) | Self::Date(None) | Self::NoRow
+        )
     }
 }
 
@@ -101,7 +106,7 @@ impl Step {
         let code = match (&spec.rule, self) {
             (Rule::Token { purpose }, _) => Some(about.names.code(purpose, &normalised(text))),
             (Rule::Address { .. }, Self::Areas(areas)) => areas.of(text),
-            (Rule::DateTo(precision), _) => dates::code(in_range(spec, day(text)?)?, *precision),
+            (Rule::DateTo(precision), _) => precision.code(in_range(spec, day(text)?)?),
             (Rule::Bands { edges }, Self::Bands(labels)) => {
                 let number = number(text).ok_or_else(not_a_number)?;
                 check_range(spec, number)?;
@@ -152,14 +157,14 @@ fn declared(spec: &ColumnSpec, code: &str) -> Result<(), Wrong> {
 
 fn int(spec: &ColumnSpec, text: &str) -> Result<Made, Wrong> {
     if let Rule::DateTo(_) = spec.rule {
-        let year = dates::year_month(in_range(spec, day(text)?)?).map(|(year, _)| i64::from(year));
+        let year = year_month(in_range(spec, day(text)?)?).map(|(year, _)| i64::from(year));
         return Ok(Made { value: Value::Int(year), changed: true });
     }
     let read: i64 =
         text.parse().map_err(|_| ("source.bad_number", "not a whole number".to_owned()))?;
     check_range(spec, read as f64)?;
     let made = match &spec.rule {
-        Rule::Round { .. } | Rule::Limit { .. } => coarser(&spec.rule, read as f64) as i64,
+        Rule::Round { .. } | Rule::Limit { .. } => spec.rule.coarser(read as f64) as i64,
         _ => read,
     };
     Ok(Made { value: Value::Int(Some(made)), changed: made != read })
@@ -168,39 +173,18 @@ fn int(spec: &ColumnSpec, text: &str) -> Result<Made, Wrong> {
 fn float(spec: &ColumnSpec, text: &str) -> Result<Made, Wrong> {
     let read = number(text).ok_or_else(not_a_number)?;
     check_range(spec, read)?;
-    let made = coarser(&spec.rule, read);
+    let made = spec.rule.coarser(read);
     Ok(Made { value: Value::Float(Some(made)), changed: made != read })
 }
 
 fn date(spec: &ColumnSpec, text: &str, about: &About<'_>) -> Result<Made, Wrong> {
     let read = in_range(spec, day(text)?)?;
     let made = match &spec.rule {
-        Rule::DateTo(precision) => dates::first_day(read, *precision).unwrap_or(read),
+        Rule::DateTo(precision) => precision.first_day(read).unwrap_or(read),
         Rule::DateShift { days } => read.saturating_add(about.names.shift(about.id, *days)),
         _ => read,
     };
     Ok(Made { value: Value::Date(Some(made)), changed: made != read })
-}
-
-fn coarser(rule: &Rule, number: f64) -> f64 {
-    match rule {
-        Rule::Round { step } => rounded(number, *step),
-        Rule::Limit { bottom, top } => {
-            let raised = bottom.map_or(number, |bottom| number.max(bottom));
-            top.map_or(raised, |top| raised.min(top))
-        }
-        _ => number,
-    }
-}
-
-/// The nearest multiple. Halves go up, as in the sources' example of rounded values.
-fn rounded(number: f64, step: f64) -> f64 {
-    // 0.1 has no binary spelling, ten to one has: 36.65 is a half, and 0.3 stays 0.3.
-    let to_one = step.recip().round();
-    if (to_one * step - 1.0).abs() < 1e-12 {
-        return (number * to_one + 0.5).floor() / to_one;
-    }
-    (number / step + 0.5).floor() * step
 }
 
 fn day(text: &str) -> Result<i32, Wrong> {

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use arrow::array::{AsArray as _, UInt64Array};
 use arrow::datatypes::UInt64Type;
-use sekisho_dataset::{CatalogueEntry, FileCheck, Unpublished, read_table};
+use sekisho_dataset::{CatalogueEntry, FileCheck, UniquenessNote, Unpublished, read_table};
 use serde::Serialize;
 
 use super::Ingest;
@@ -32,6 +32,8 @@ pub struct Summary {
     pub totals: BTreeMap<String, Totals>,
     /// What was said of the lists of persons, when there was a source.
     pub lists: Vec<ListNote>,
+    /// How unique persons are, by table with quasi-identifiers.
+    pub uniqueness: BTreeMap<String, UniquenessNote>,
     /// The signed intake report, when there was a source.
     pub report: Option<PathBuf>,
     /// The sealed reject file, when rows were rejected.
@@ -71,7 +73,10 @@ impl Ingest<'_> {
         };
         let tables = sealed.manifest.tables.iter();
         Ok(Summary {
-            rows: tables.map(|table| (table.name.clone(), table.rows)).collect(),
+            rows: tables.clone().map(|table| (table.name.clone(), table.rows)).collect(),
+            uniqueness: tables
+                .filter_map(|table| Some((table.name.clone(), table.uniqueness?)))
+                .collect(),
             dataset: sealed.manifest.dataset.clone(),
             version: sealed.manifest.version.clone(),
             manifest_sha256: sealed.catalogue.manifest_sha256.clone(),

@@ -1,3 +1,5 @@
+mod element;
+
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
@@ -7,65 +9,66 @@ use serde_json::Value;
 use super::{Digest, HashedReader, Rows, io_error};
 use crate::IngestError;
 use crate::process::FieldError;
+use element::Element;
+use element::Place::{Coding, Concept, Plain};
 
 /// Longest line, in bytes: a resource of the kinds below has a few thousand. Nesting is
 /// limited to 128 levels by the parser.
 const MAX_LINE: usize = 1024 * 1024;
 
-/// One flattened element: its name as a source column, and where it stands, the first of
-/// several places that holds something.
-type Element = (&'static str, &'static [&'static str]);
-
 /// How resources of FHIR R4, as JP Core uses them, become rows. Repeated elements are told
-/// by their first repetition.
+/// by their first repetition, codings by their system.
 const RESOURCES: &[(&str, &[Element])] = &[
     (
         "Patient",
         &[
-            ("id", &["/id"]),
-            ("birthDate", &["/birthDate"]),
-            ("gender", &["/gender"]),
-            ("address", &["/address/0/text", "/address/0/state"]),
-            ("name", &["/name/0/text", "/name/0/family"]),
-            ("telecom", &["/telecom/0/value"]),
-            ("identifier", &["/identifier/0/value"]),
+            ("id", &[Plain("/id")]),
+            ("birthDate", &[Plain("/birthDate")]),
+            ("gender", &[Plain("/gender")]),
+            ("address", &[Plain("/address/0/text"), Plain("/address/0/state")]),
+            ("name", &[Plain("/name/0/text"), Plain("/name/0/family")]),
+            ("telecom", &[Plain("/telecom/0/value")]),
+            ("identifier", &[Plain("/identifier/0/value")]),
         ],
     ),
     (
         "Encounter",
         &[
-            ("id", &["/id"]),
-            ("subject", &["/subject/reference"]),
-            ("class", &["/class/code"]),
-            ("start", &["/period/start"]),
-            ("end", &["/period/end"]),
+            ("id", &[Plain("/id")]),
+            ("subject", &[Plain("/subject/reference")]),
+            ("class", &[Coding("/class")]),
+            ("start", &[Plain("/period/start")]),
+            ("end", &[Plain("/period/end")]),
         ],
     ),
     (
         "Condition",
         &[
-            ("id", &["/id"]),
-            ("subject", &["/subject/reference"]),
-            ("code", &["/code/coding/0/code"]),
-            ("clinicalStatus", &["/clinicalStatus/coding/0/code"]),
-            ("onset", &["/onsetDateTime", "/onsetPeriod/start", "/recordedDate"]),
+            ("id", &[Plain("/id")]),
+            ("subject", &[Plain("/subject/reference")]),
+            ("code", &[Concept("/code")]),
+            ("clinicalStatus", &[Concept("/clinicalStatus")]),
+            (
+                "onset",
+                &[Plain("/onsetDateTime"), Plain("/onsetPeriod/start"), Plain("/recordedDate")],
+            ),
         ],
     ),
     (
         "Observation",
         &[
-            ("id", &["/id"]),
-            ("subject", &["/subject/reference"]),
-            ("item", &["/code/coding/0/code"]),
-            ("effective", &["/effectiveDateTime", "/effectivePeriod/start"]),
-            ("value", &["/valueQuantity/value"]),
-            ("unit", &["/valueQuantity/unit", "/valueQuantity/code"]),
+            ("id", &[Plain("/id")]),
+            ("subject", &[Plain("/subject/reference")]),
+            ("item", &[Concept("/code")]),
+            ("effective", &[Plain("/effectiveDateTime"), Plain("/effectivePeriod/start")]),
+            ("value", &[Plain("/valueQuantity/value")]),
+            ("unit", &[Coding("/valueQuantity"), Plain("/valueQuantity/unit")]),
             (
                 "valueText",
                 &[
-                    "/valueCodeableConcept/text",
-                    "/valueCodeableConcept/coding/0/code",
-                    "/valueString",
+                    Plain("/valueCodeableConcept/text"),
+                    Concept("/valueCodeableConcept"),
+                    Plain("/valueString"),
                 ],
             ),
         ],
@@ -73,27 +76,24 @@ const RESOURCES: &[(&str, &[Element])] = &[
     (
         "AllergyIntolerance",
         &[
-            ("id", &["/id"]),
-            ("subject", &["/patient/reference"]),
-            ("category", &["/category/0"]),
-            ("code", &["/code/coding/0/code", "/code/text"]),
-            ("criticality", &["/criticality"]),
+            ("id", &[Plain("/id")]),
+            ("subject", &[Plain("/patient/reference")]),
+            ("category", &[Plain("/category/0")]),
+            ("code", &[Concept("/code"), Plain("/code/text")]),
+            ("criticality", &[Plain("/criticality")]),
         ],
     ),
     (
         "MedicationRequest",
         &[
-            ("id", &["/id"]),
-            ("subject", &["/subject/reference"]),
-            ("drug", &["/medicationCodeableConcept/coding/0/code"]),
-            ("authoredOn", &["/authoredOn"]),
-            ("days", &["/dispenseRequest/expectedSupplyDuration/value"]),
+            ("id", &[Plain("/id")]),
+            ("subject", &[Plain("/subject/reference")]),
+            ("drug", &[Concept("/medicationCodeableConcept")]),
+            ("authoredOn", &[Plain("/authoredOn")]),
+            ("days", &[Plain("/dispenseRequest/expectedSupplyDuration/value")]),
         ],
     ),
 ];
-
-/// Elements that hold a date or an instant, of which the day is taken.
-const DATES: [&str; 6] = ["birthDate", "start", "end", "onset", "effective", "authoredOn"];
 
 /// Rows of an NDJSON file of one resource type, one resource a line.
 pub(crate) struct FhirRows {
@@ -102,6 +102,8 @@ pub(crate) struct FhirRows {
     hash: Digest,
     resource: &'static str,
     elements: &'static [Element],
+    /// Code systems that the profile takes, for each element.
+    systems: Vec<Vec<String>>,
     headers: Vec<String>,
     line: u64,
     bytes: u64,
@@ -116,9 +118,14 @@ impl FhirRows {
             table: table.name.clone(),
             reason: "the profile says no FHIR resource type that can be read".to_owned(),
         })?;
+        let systems = elements.iter().map(|(name, _)| {
+            let column = table.columns.iter().find(|column| column.source() == *name);
+            column.map_or_else(Vec::new, |column| column.systems.clone())
+        });
         let source = HashedReader::open(file)?;
         let hash = source.hash.clone();
         Ok(Self {
+            systems: systems.collect(),
             file: file.to_owned(),
             reader: BufReader::with_capacity(64 * 1024, source),
             hash,
@@ -178,26 +185,9 @@ impl FhirRows {
             let reason = format!("not a resource of type {}", self.resource);
             return Err(wrong("source.other_resource", &reason));
         }
-        Ok(self.elements.iter().map(|(name, places)| element(&resource, name, places)).collect())
+        let elements = self.elements.iter().zip(&self.systems);
+        elements.map(|(element, systems)| element::text(&resource, element, systems)).collect()
     }
-}
-
-fn element(resource: &Value, name: &str, places: &[&str]) -> String {
-    let found = places.iter().find_map(|place| match resource.pointer(place)? {
-        Value::String(text) => Some(text.clone()),
-        Value::Number(number) => Some(number.to_string()),
-        Value::Bool(flag) => Some(flag.to_string()),
-        _ => None,
-    });
-    let text = found.unwrap_or_default();
-    if name == "subject" {
-        // `Patient/x`, also behind the address of a server.
-        return text.rsplit_once("Patient/").map_or(text.clone(), |(_, id)| id.to_owned());
-    }
-    if DATES.contains(&name) {
-        return text.split_once('T').map_or(text.clone(), |(day, _)| day.to_owned());
-    }
-    text
 }
 
 impl Rows for FhirRows {

@@ -7,6 +7,7 @@ mod crashes;
 mod dicom;
 mod dicom_file;
 mod intake;
+mod linkage;
 mod parquet;
 mod site;
 mod sources;

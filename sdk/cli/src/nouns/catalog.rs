@@ -188,7 +188,7 @@ pub(crate) fn describe(dataset: &Dataset) -> String {
         ("database", dataset.database.clone()),
         ("licence", dataset.licence.clone()),
         ("terms", both(&dataset.terms_en, &dataset.terms_ja)),
-        ("next version", or_unknown(&dataset.next_update)),
+        ("next version", next_version(dataset)),
         ("registered", instant(dataset.registered_at.as_ref())),
     ]);
     for part in &dataset.tables {
@@ -246,6 +246,10 @@ fn meaning(column: &DatasetColumn) -> String {
     }
 }
 
-fn or_unknown(text: &str) -> String {
-    if text.is_empty() { "not announced".to_owned() } else { text.to_owned() }
+fn next_version(dataset: &Dataset) -> String {
+    match (dataset.next_update.as_str(), dataset.overdue) {
+        ("", _) => "not announced".to_owned(),
+        (day, false) => day.to_owned(),
+        (day, true) => format!("{day}, which is past: overdue"),
+    }
 }

@@ -39,6 +39,8 @@ pub(crate) fn read(path: &Path) -> Result<RegisterDatasetRequest, CliError> {
             id_space: entry.id_space,
             min_cell: entry.min_cell,
             next_update: entry.next_update.unwrap_or_default(),
+            // Found by the gateway.
+            overdue: false,
             terms_ja: terms.ja,
             terms_en: terms.en,
             registered_at: None,

@@ -68,6 +68,12 @@ pub(crate) fn summary_text(summary: &Summary) -> String {
     for list in &summary.lists {
         text.push_str(&format!("  {}\n", list_text(list)));
     }
+    for (table, note) in &summary.uniqueness {
+        text.push_str(&format!(
+            "  {table:20} k = {}: {} of {} persons unique, {} below the minimum cell\n",
+            note.smallest_class, note.unique_persons, note.persons, note.persons_below_min_cell
+        ));
+    }
     for (what, path) in [("Intake report", &summary.report), ("Rejected rows", &summary.rejects)] {
         if let Some(path) = path {
             text.push_str(&format!("{what}: {}\n", path.display()));

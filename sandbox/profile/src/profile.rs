@@ -3,10 +3,14 @@
 //! A profile is public: it names tables, columns, meanings, closed code lists and how dummy
 //! data is drawn. It never holds a value taken from data.
 
+mod coarser;
 mod document;
 mod dummy_spec;
+mod items;
 mod parse;
 mod rule;
+mod shifts;
+mod together;
 mod toml_reader;
 
 use std::collections::BTreeMap;
@@ -15,9 +19,11 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+pub use coarser::year_month;
 pub use document::ProfileErrors;
 pub use dummy_spec::{Draw, DummySpec};
-pub(crate) use parse::{date_days, is_name};
+pub use items::{Item, Items};
+pub use parse::{date_days, is_name};
 pub use rule::{AddressLevel, Precision, Removed, Rule, Undeclared};
 pub use toml_reader::ProfileError;
 
@@ -32,7 +38,7 @@ pub struct Text {
 }
 
 /// What a column holds, and so how it is sealed and how a guest sees it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// The person's keyed one-way token; sealed as `UInt64`. One per table.
@@ -40,6 +46,7 @@ pub enum Kind {
     /// A category; sealed as a `UInt32` id into the column's sealed dictionary.
     Code,
     /// A whole number; sealed as `Int64`.
+    #[default]
     Int,
     /// A measured number; sealed as `Float64`.
     Float,
@@ -169,12 +176,22 @@ pub struct ColumnSpec {
     pub rule: Rule,
     /// Which code system the codes are of, such as `ICD-10`.
     pub code_system: Option<String>,
+    /// Code systems by which a coding of a FHIR resource is chosen; those of `code_system`
+    /// unless said otherwise.
+    pub systems: Vec<String>,
     /// Smallest and largest value that can be right; dates in days since 1970-01-01.
     pub range: Option<(f64, f64)>,
+    /// The earlier date column whose day this one's is never before.
+    pub not_before: Option<String>,
+    /// What its numbers mean by the code of an earlier column.
+    pub items: Option<Items>,
     /// Whether others may know it of a person, alone or together with the other such columns.
     pub quasi_identifier: bool,
     /// Unit of an `int` or `float`, when there is one for the whole column.
     pub unit: Option<String>,
+    /// The code column of the same table that holds the unit of each value: a value without
+    /// its unit is wrong.
+    pub unit_in: Option<String>,
     /// Whether values may be missing.
     pub nullable: bool,
     /// What it means.
@@ -219,6 +236,22 @@ impl Profile {
     #[must_use]
     pub fn table(&self, name: &str) -> Option<&TableSpec> {
         self.tables.iter().find(|table| table.name == name)
+    }
+
+    /// Whether dates of one person from both profiles, read together, would tell by how many
+    /// days one of them moves them (DP-4): the other keeps days, or moves them differently.
+    #[must_use]
+    pub fn undoes_shift_of(&self, other: &Self) -> bool {
+        let shifts = [self, other].map(|profile| shifts::shift_days(&profile.tables));
+        let keeps = |profile: &Self| {
+            profile.tables.iter().flat_map(|table| &table.columns).any(shifts::keeps_days)
+        };
+        match shifts {
+            [Some(one), Some(two)] => one != two,
+            [Some(_), None] => keeps(other),
+            [None, Some(_)] => keeps(self),
+            [None, None] => false,
+        }
     }
 }
 

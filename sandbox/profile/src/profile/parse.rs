@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
 
+use super::dummy_spec::Drawing;
 use super::toml_reader::TableReader;
 use super::{ColumnSpec, Draw, DummySpec, Kind, MAX_CODE_BYTES, ROW_NUMBER, Rule, TableSpec, Text};
-use super::{dummy_spec, rule};
+use super::{dummy_spec, items, rule, together};
 
 pub(super) fn table(reader: &TableReader<'_, '_>) -> TableSpec {
     let name = name(reader);
@@ -25,18 +26,17 @@ pub(super) fn table(reader: &TableReader<'_, '_>) -> TableSpec {
     let period = reader.optional_text("period");
     let quick_counts = reader.optional_texts("quick_counts").unwrap_or_default();
     reader.refuse_unknown();
-    if columns.iter().any(|column| column.quasi_identifier) && !one_row_a_person {
-        let reason = "quasi-identifiers are counted where there is one_row_a_person";
-        reader.bad("columns", reason.to_owned());
+    if one_row_a_person && dummy_rows.1 > 1 {
+        reader.bad("dummy_rows", "there is one_row_a_person".to_owned());
     }
-    check_columns(reader, &columns);
+    together::check_columns(reader, &columns);
     let dated = |name: &String| {
         columns.iter().any(|column| column.name == *name && column.kind == Kind::Date)
     };
     if period.as_ref().is_some_and(|name| !dated(name)) {
         reader.bad("period", "wanted the name of a date column".to_owned());
     }
-    check_quick_counts(reader, &quick_counts, &columns, one_row_a_person);
+    together::check_quick_counts(reader, &quick_counts, &columns, one_row_a_person);
     // First in the sealed file: readers that split files by the place of the first column
     // then always find one whose key they hold.
     columns.sort_by_key(|column| column.kind != Kind::Patient);
@@ -55,59 +55,6 @@ pub(super) fn table(reader: &TableReader<'_, '_>) -> TableSpec {
     }
 }
 
-/// Most combinations of codes that the public may ask about in one table.
-const MOST_QUICK_CELLS: usize = 10_000;
-
-fn check_quick_counts(
-    reader: &TableReader<'_, '_>,
-    names: &[String],
-    columns: &[ColumnSpec],
-    one_row_a_person: bool,
-) {
-    if names.is_empty() {
-        return;
-    }
-    if !one_row_a_person {
-        let reason = "persons can be added up only where there is one_row_a_person";
-        reader.bad("quick_counts", reason.to_owned());
-    }
-    let mut cells = 1_usize;
-    for name in names {
-        match columns.iter().find(|column| column.name == *name) {
-            // A missing value is one more.
-            Some(column) if !column.codes.is_empty() => {
-                cells = cells.saturating_mul(column.codes.len() + 1);
-            }
-            _ => reader.bad("quick_counts", format!("`{name}` is no column of declared codes")),
-        }
-    }
-    if cells > MOST_QUICK_CELLS {
-        let reason = format!("{cells} combinations, at most {MOST_QUICK_CELLS} are counted");
-        reader.bad("quick_counts", reason);
-    }
-}
-
-fn check_columns(reader: &TableReader<'_, '_>, columns: &[ColumnSpec]) {
-    let patients = columns.iter().filter(|column| column.kind == Kind::Patient).count();
-    if patients != 1 {
-        reader.bad("columns", format!("wanted exactly one patient column, found {patients}"));
-    }
-    for (index, column) in columns.iter().enumerate() {
-        let mut earlier = columns.iter().take(index);
-        if earlier.clone().any(|other| other.name == column.name) {
-            reader.bad("columns", format!("column `{}` stands twice", column.name));
-        }
-        let Some(DummySpec { draw: Draw::PerCode { of, .. }, .. }) = &column.dummy else {
-            continue;
-        };
-        if !earlier.any(|other| other.name == *of && other.kind == Kind::Code) {
-            let reason =
-                format!("`{}`: per_code = \"{of}\" is no earlier code column", column.name);
-            reader.bad("columns", reason);
-        }
-    }
-}
-
 fn column(reader: &TableReader<'_, '_>) -> ColumnSpec {
     let name = name(reader);
     let kind = kind(reader);
@@ -115,6 +62,10 @@ fn column(reader: &TableReader<'_, '_>) -> ColumnSpec {
     let unit = reader.optional_text("unit");
     if unit.is_some() && !matches!(kind, Kind::Int | Kind::Float) {
         reader.bad("unit", "only numbers have units".to_owned());
+    }
+    let unit_in = reader.optional_text("unit_in");
+    if unit_in.is_some() && (unit.is_some() || !matches!(kind, Kind::Int | Kind::Float)) {
+        reader.bad("unit_in", "only numbers without `unit` have units in a column".to_owned());
     }
     let nullable = reader.flag("nullable");
     if nullable && kind == Kind::Patient {
@@ -125,11 +76,31 @@ fn column(reader: &TableReader<'_, '_>) -> ColumnSpec {
     if rule == Rule::Allow(super::Undeclared::Missing) && !nullable {
         reader.bad("nullable", "undeclared codes become missing".to_owned());
     }
-    let dummy = dummy(reader, kind, nullable, &codes, &rule);
+    let range = range(reader, kind);
+    let not_before = reader.optional_text("not_before");
+    if not_before.is_some() && kind != Kind::Date {
+        reader.bad("not_before", "only a date has an order".to_owned());
+    }
+    let (items, dummy) = match items::read(reader, kind, nullable) {
+        Some((items, dummy)) => (Some(items), Some(dummy)),
+        None => {
+            let not_before = not_before.as_deref();
+            let (rule, codes) = (rule.clone(), codes.clone());
+            let drawing = Drawing { kind, nullable, rule, codes, range, not_before };
+            (None, dummy(reader, &drawing))
+        }
+    };
     let description = text(reader, "description");
     let code_system = reader.optional_text("code_system");
-    let range = range(reader, kind);
+    let systems = reader.optional_texts("systems");
+    if systems.is_some() && kind != Kind::Code {
+        reader.bad("systems", "only a code column has code systems".to_owned());
+    }
+    let systems = systems.unwrap_or_else(|| code_system.iter().cloned().collect());
     let quasi_identifier = reader.flag("quasi_identifier");
+    if quasi_identifier && kind == Kind::Patient {
+        reader.bad("quasi_identifier", "a token tells nobody who it is".to_owned());
+    }
     reader.refuse_unknown();
     ColumnSpec {
         name,
@@ -137,9 +108,13 @@ fn column(reader: &TableReader<'_, '_>) -> ColumnSpec {
         sources,
         rule,
         code_system,
+        systems,
         range,
+        not_before,
+        items,
         quasi_identifier,
         unit,
+        unit_in,
         nullable,
         description,
         codes,
@@ -162,7 +137,7 @@ fn sources(reader: &TableReader<'_, '_>, name: &str, kind: Kind) -> Vec<String> 
     sources
 }
 
-fn range(reader: &TableReader<'_, '_>, kind: Kind) -> Option<(f64, f64)> {
+pub(super) fn range(reader: &TableReader<'_, '_>, kind: Kind) -> Option<(f64, f64)> {
     if kind == Kind::Date {
         let dates = reader.optional_texts("range")?;
         let days: Vec<f64> =
@@ -216,56 +191,33 @@ fn codes(reader: &TableReader<'_, '_>, kind: Kind) -> BTreeMap<String, Text> {
     codes
 }
 
-fn dummy(
-    reader: &TableReader<'_, '_>,
-    kind: Kind,
-    nullable: bool,
-    codes: &BTreeMap<String, Text>,
-    rule: &Rule,
-) -> Option<DummySpec> {
-    let spec = reader.optional_table("dummy");
-    let labels = rule.labels();
-    match (kind, spec) {
-        (Kind::Code, None) if !labels.is_empty() => {
-            let draw = Draw::Weights(labels.into_iter().map(|label| (label, 1.0)).collect());
-            Some(DummySpec { draw, missing: 0.0 })
-        }
+fn dummy(reader: &TableReader<'_, '_>, column: &Drawing<'_>) -> Option<DummySpec> {
+    let alike = |codes: Vec<String>| {
+        let draw = Draw::Weights(codes.into_iter().map(|code| (code, 1.0)).collect());
+        Some(DummySpec { draw, missing: 0.0 })
+    };
+    let labels = column.rule.labels();
+    match (column.kind, reader.optional_table("dummy")) {
         (Kind::Patient, None) => None,
         (Kind::Patient, Some(_)) => {
             reader.bad("dummy", "patients are numbered, not drawn".to_owned());
             None
         }
-        (Kind::Code, None) if !codes.is_empty() => {
-            let draw = Draw::Weights(codes.keys().map(|code| (code.clone(), 1.0)).collect());
-            Some(DummySpec { draw, missing: 0.0 })
+        (Kind::Code, None) if !labels.is_empty() => alike(labels),
+        (Kind::Code, None) if !column.codes.is_empty() => {
+            alike(column.codes.keys().cloned().collect())
         }
         (_, None) => {
             reader.bad("dummy", "how are dummy values drawn?".to_owned());
             None
         }
         (_, Some(spec)) => {
-            let spec = dummy_spec::read(&spec, kind, nullable)?;
-            refuse_undeclared(reader, &spec.draw, codes);
+            let spec = dummy_spec::read(&spec, column)?;
+            for code in column.undeclared(&spec.draw) {
+                reader.bad("dummy", format!("`{code}` is not among the column's codes"));
+            }
             Some(spec)
         }
-    }
-}
-
-fn refuse_undeclared(reader: &TableReader<'_, '_>, draw: &Draw, codes: &BTreeMap<String, Text>) {
-    match draw {
-        Draw::Weights(weights) => {
-            for (code, _) in weights {
-                if !codes.is_empty() && !codes.contains_key(code) {
-                    reader.bad("dummy", format!("`{code}` is not among the column's codes"));
-                }
-            }
-        }
-        Draw::PerCode { cases, otherwise, .. } => {
-            for draw in cases.values().chain(otherwise.as_deref()) {
-                refuse_undeclared(reader, draw, codes);
-            }
-        }
-        Draw::Uniform { .. } | Draw::Normal { .. } => {}
     }
 }
 
@@ -296,15 +248,19 @@ fn name(reader: &TableReader<'_, '_>) -> String {
     name
 }
 
-pub(crate) fn is_name(name: &str) -> bool {
+/// Whether a text may name a data set, table or column: a lower-case letter, then
+/// lower-case letters, digits or `_`, at most 63.
+#[must_use]
+pub fn is_name(name: &str) -> bool {
     let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     name.starts_with(|c: char| c.is_ascii_lowercase())
         && name.len() <= 63
         && name.chars().all(plain)
 }
 
-/// Days since 1970-01-01 of an ISO date, years 1850 to 2200.
-pub(crate) fn date_days(text: &str) -> Option<i32> {
+/// Days since 1970-01-01 of an ISO date `YYYY-MM-DD`, years 1850 to 2200; `None` otherwise.
+#[must_use]
+pub fn date_days(text: &str) -> Option<i32> {
     let shape = text.len() == 10
         && text.bytes().enumerate().all(|(place, byte)| match place {
             4 | 7 => byte == b'-',

@@ -195,8 +195,13 @@ impl<'a, 't> TableReader<'a, 't> {
 
     /// Reports a bad value of one of this table's keys.
     pub(super) fn bad(&self, key: &str, reason: String) {
+        self.refuse("profile.bad_value", key, reason);
+    }
+
+    /// Reports what is wrong with one of this table's keys under a code of its own.
+    pub(super) fn refuse(&self, code: &'static str, key: &str, reason: String) {
         let span = self.table.get(key).map_or(self.span.clone(), |value| value.span());
-        self.errors.add("profile.bad_value", &span, &self.below(key), reason);
+        self.errors.add(code, &span, &self.below(key), reason);
     }
 
     /// Whether the key is there; also ticks it off.

@@ -5,7 +5,7 @@ use toml::de::DeTable;
 
 use super::parse::{self, is_name};
 use super::toml_reader::{Errors, ProfileError, TableReader};
-use super::{Information, OWN_DATABASE, Profile, TableSpec};
+use super::{Information, OWN_DATABASE, Profile, TableSpec, shifts};
 
 /// Everything wrong with a profile, in the order of its lines; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +47,9 @@ fn read(reader: &TableReader<'_, '_>, toml: &str) -> Profile {
         }
     }
     let missing = reader.optional_texts("missing").unwrap_or_else(|| vec![String::new()]);
-    let tables: Vec<TableSpec> = reader.tables("tables").iter().map(parse::table).collect();
+    let readers = reader.tables("tables");
+    let tables: Vec<TableSpec> = readers.iter().map(parse::table).collect();
+    shifts::check(&readers, &tables);
     for (index, table) in tables.iter().enumerate() {
         if tables.iter().take(index).any(|other| other.name == table.name) {
             reader.bad("tables", format!("table `{}` stands twice", table.name));
