@@ -40,7 +40,7 @@ fn records(site: &Site) -> serde_json::Value {
     });
     let mut args = vec!["csv", "--profile", &profile];
     files.iter().for_each(|file| args.extend(["--table", file]));
-    json(&site.run(&args, &["--zone", "--receiver", "--out"]))
+    json(&site.take(&args))
 }
 
 fn persons(site: &Site, version: &str, table: &str, column: &str) -> BTreeSet<u64> {
