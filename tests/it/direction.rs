@@ -23,7 +23,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "app",
         &[
             "domain", "audit", "access", "identity", "store", "watch", "vault", "module",
-            "bring-in", "proto",
+            "bring-in", "deployment", "proto",
         ],
     ),
     ("rpc", &["domain", "audit", "access", "identity", "app", "proto"]),

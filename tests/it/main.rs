@@ -15,6 +15,7 @@ mod canary;
 mod catalogue;
 mod closing;
 mod crash;
+mod deployment;
 mod direction;
 mod generated_docs;
 mod linkage;

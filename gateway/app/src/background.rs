@@ -127,13 +127,15 @@ async fn reap(app: std::sync::Weak<Inner>) {
 }
 
 /// Closes projects whose time is over, finishes erasures that were cut off, and sounds the
-/// alarm over data sets whose next version is late.
+/// alarm over data sets whose next version is late and a deployment record whose time is over.
 async fn tend(app: std::sync::Weak<Inner>) {
     let mut ticks = tokio::time::interval(TEND_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut raised = false;
     loop {
         ticks.tick().await;
         let Some(app) = app.upgrade() else { return };
+        raised = raised || raise_if_expired(&app).await;
         match app.store.close_ended_projects(app.clock.now(), CLOSING_GRACE_SECONDS).await {
             Ok(projects) => {
                 for (project_id, closed) in projects {
@@ -159,6 +161,27 @@ async fn tend(app: std::sync::Weak<Inner>) {
                 }
             }
             Err(error) => tracing::error!(%error, "data sets could not be looked at"),
+        }
+    }
+}
+
+/// Raises the alarm, once while the gateway runs, when what its deployment record rests on is
+/// out of date (CL-2).
+async fn raise_if_expired(app: &Inner) -> bool {
+    let now = app.clock.now();
+    let day = jiff::Timestamp::from_millisecond(now.millis()).unwrap_or(jiff::Timestamp::MAX);
+    let today = day.to_zoned(jiff::tz::TimeZone::system()).date();
+    let Err(expired) = app.deployment.check_valid(today) else { return false };
+    tracing::error!(code = expired.code(), "{expired}");
+    match app.store.note_expired_deployment(expired.to_string(), now).await {
+        Ok(alert) => {
+            // Nobody may be watching.
+            drop(app.raised.send(alert));
+            true
+        }
+        Err(error) => {
+            tracing::error!(%error, "an alert was not recorded");
+            false
         }
     }
 }

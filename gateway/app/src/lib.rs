@@ -37,6 +37,7 @@ pub mod work;
 use std::sync::Arc;
 
 use sekisho_access::{Authorizer, Caller, StepUps, linkage::LinkageMatrix};
+use sekisho_deployment::Deployment;
 use sekisho_domain::{Alert, Clock, RunId};
 use sekisho_identity::{
     certificates::SiteCa,
@@ -71,6 +72,7 @@ pub struct Inner {
     pub(crate) step_ups: StepUps<AssertionState>,
     pub(crate) ticket_signer: SigningIdentity,
     pub(crate) verifier_key: String,
+    pub(crate) deployment: Deployment,
     pub(crate) session_seconds: i64,
     pub(crate) limits: v1::RunLimits,
     pub(crate) run_changes: broadcast::Sender<RunId>,

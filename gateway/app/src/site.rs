@@ -4,6 +4,7 @@ use std::{fmt, path::PathBuf, sync::Arc};
 
 use sekisho_access::{Authorizer, PolicyEngine, StepUps, linkage::LinkageMatrix};
 use sekisho_audit::{Actor, CheckpointSigner, EventKind};
+use sekisho_deployment::{Deployment, DeploymentError, Holds};
 use sekisho_domain::{Clock, Organisation, OrganisationId, OrganisationKind, Role};
 use sekisho_identity::{
     certificates::SiteCa,
@@ -68,10 +69,22 @@ pub struct AppConfig {
     pub oidc: OidcConfig,
     /// Rules of the watch.
     pub watch: WatchConfig,
+    /// Record of the machines that the site's data lie on (CL-1, CL-2).
+    pub deployment: PathBuf,
     /// Length of a session in seconds, at most 8 hours.
     pub session_seconds: i64,
     /// Upper bounds of every run; `min_cell` comes from the agreement.
     pub limits: v1::RunLimits,
+}
+
+impl AppConfig {
+    /// Reads the deployment record: results lie here, and the modules of researchers.
+    ///
+    /// # Errors
+    /// [`DeploymentError`]: the site must not be served where the record says.
+    pub fn deployment(&self) -> Result<Deployment, DeploymentError> {
+        Deployment::read(&self.deployment, Holds::PseudonymisedInformation)
+    }
 }
 
 /// Who founds a site.
@@ -105,6 +118,7 @@ impl App {
         let broken = |part: &'static str| {
             move |error: &dyn std::fmt::Display| AppError::Internal(format!("{part}: {error}"))
         };
+        let deployment = config.deployment().map_err(|e| broken(e.code())(&e))?;
         let vault = config.vault.open().map_err(|e| broken("vault")(&e))?;
         let ca = SiteCa::open(&config.ca).map_err(|e| broken("ca")(&e))?;
         let ticket_signer =
@@ -138,6 +152,7 @@ impl App {
             step_ups: StepUps::default(),
             ticket_signer,
             verifier_key,
+            deployment,
             session_seconds: config.session_seconds,
             limits: config.limits,
             run_changes: broadcast::channel(1024).0,

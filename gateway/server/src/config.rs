@@ -13,7 +13,6 @@ use std::{
 
 use section::Section;
 use sekisho_app::{AppConfig, DatabaseUrl};
-use sekisho_deployment::{Deployment, DeploymentError, Holds};
 use sekisho_identity::oidc::OidcConfig;
 use sekisho_proto::v1::RunLimits;
 use sekisho_vault::{Pkcs11Place, VaultPlace};
@@ -37,8 +36,6 @@ pub struct Config {
     pub connections: Connections,
     /// Logs and figures.
     pub telemetry: Telemetry,
-    /// Record of the machines that the site's data lie on (CL-1, CL-2).
-    pub deployment: PathBuf,
     /// The application's share.
     pub app: AppConfig,
 }
@@ -115,20 +112,10 @@ impl Config {
             telemetry: telemetry(&mut top),
             server_certificate: top.path("server_certificate", "tls/server.pem"),
             server_key: top.path("server_key", "tls/server.key.pem"),
-            deployment: top.path("deployment", sekisho_deployment::FILE),
             app: app(&mut top),
         };
         top.finish()?;
         Ok(config)
-    }
-
-    /// Reads the deployment record: results are there, and the modules of researchers.
-    ///
-    /// # Errors
-    /// [`DeploymentError`]: the site must not be served where the record says.
-    pub fn deployment(&self) -> Result<Deployment, DeploymentError> {
-        let today = jiff::Zoned::now().date();
-        Deployment::open(&self.deployment, Holds::PseudonymisedInformation, today)
     }
 }
 
@@ -175,6 +162,7 @@ fn app(top: &mut Section) -> AppConfig {
         authenticators: top.path("authenticators", "authenticators.toml"),
         oidc: oidc(top),
         watch: watch(top),
+        deployment: top.path("deployment", sekisho_deployment::FILE),
         session_seconds: i64::try_from(session_seconds).unwrap_or(0),
         limits: limits(top),
     }

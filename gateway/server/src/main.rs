@@ -55,7 +55,7 @@ fn run(command: Command) -> anyhow::Result<()> {
         match command {
             Command::Init(plan) => print_line(&init::init(*plan).await?),
             Command::CheckConfig { config } => {
-                Config::load(&config)?.deployment()?;
+                Config::load(&config)?.app.deployment()?;
                 print_line(&serde_json::json!({ "config": config, "valid": true }))
             }
             Command::MakeVault { config } => {

@@ -40,7 +40,6 @@ pub async fn serve(
     ready: impl FnOnce(SocketAddr) -> anyhow::Result<()>,
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
-    config.deployment()?;
     let tls = Arc::new(tls::server_config(&config)?);
     let listener = TcpListener::bind(config.listen)
         .await

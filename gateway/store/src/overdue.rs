@@ -1,4 +1,5 @@
-//! The alarm over data sets whose announced next version is late (CT-1).
+//! Alarms over what is past its day: data sets whose announced next version is late (CT-1),
+//! and what the deployment record rests on (CL-2).
 
 use sekisho_audit::{Actor, Event, EventKind};
 use sekisho_domain::{Alert, AlertId, Dataset, Timestamp};
@@ -6,8 +7,9 @@ use sqlx::AnyConnection;
 
 use crate::{Store, StoreError, alerts, body, log::next_index, writer::Outcome};
 
-/// Stable id of the rule, in alerts and in the log.
-const RULE: &str = "dataset_overdue";
+/// Stable ids of the rules, in alerts and in the log.
+const DATASET_OVERDUE: &str = "dataset_overdue";
+const DEPLOYMENT_EXPIRED: &str = "deployment_expired";
 
 const NEWEST: &str = "
     SELECT body FROM dataset
@@ -29,6 +31,47 @@ impl Store {
         }
         Ok(self.writer.commit(move |tx| Box::pin(note(tx, now))).await?.value)
     }
+
+    /// Raises the alarm over the deployment record. The gateway does this by itself, as the
+    /// log says.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn note_expired_deployment(
+        &self,
+        summary: String,
+        now: Timestamp,
+    ) -> Result<Alert, StoreError> {
+        let done = self
+            .writer
+            .commit(move |tx| {
+                Box::pin(async move {
+                    // No other entry completes the pattern.
+                    let alert = alert(DEPLOYMENT_EXPIRED, summary, next_index(tx).await?, now);
+                    alerts::insert(tx, &alert).await?;
+                    let (actor, kind) = (Actor::System {}, alerts::raised(&alert));
+                    Ok((alert, vec![Event { at: now, request_id: None, actor, kind }]))
+                })
+            })
+            .await?;
+        Ok(done.value)
+    }
+}
+
+/// About nobody.
+fn alert(rule: &str, summary: String, entry_index: u64, now: Timestamp) -> Alert {
+    Alert {
+        alert_id: AlertId::new(now),
+        rule: rule.to_owned(),
+        person_id: None,
+        session_id: None,
+        worker_id: None,
+        peer: None,
+        summary,
+        entry_index,
+        raised_at: now,
+        access_cut: false,
+    }
 }
 
 fn newly_late(dataset: &Dataset, now: Timestamp) -> bool {
@@ -44,18 +87,8 @@ async fn note(tx: &mut AnyConnection, now: Timestamp) -> Outcome<Vec<Alert>> {
         dataset.overdue_since = Some(now);
         update(tx, &dataset).await?;
         let Dataset { dataset_id, version, next_update, .. } = dataset;
-        let alert = Alert {
-            alert_id: AlertId::new(now),
-            rule: RULE.to_owned(),
-            person_id: None,
-            session_id: None,
-            worker_id: None,
-            peer: None,
-            summary: format!("{dataset_id} {version} was to be followed by {next_update}"),
-            entry_index: first + kinds.len() as u64,
-            raised_at: now,
-            access_cut: false,
-        };
+        let summary = format!("{dataset_id} {version} was to be followed by {next_update}");
+        let alert = alert(DATASET_OVERDUE, summary, first + kinds.len() as u64, now);
         alerts::insert(tx, &alert).await?;
         kinds.push(EventKind::DatasetOverdue { dataset_id, version, next_update });
         kinds.push(alerts::raised(&alert));

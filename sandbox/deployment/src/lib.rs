@@ -131,6 +131,17 @@ impl Deployment {
     /// # Errors
     /// [`DeploymentError`]: the zone's program must not start.
     pub fn open(path: &Path, holds: Holds, today: Date) -> Result<Self, DeploymentError> {
+        let record = Self::read(path, holds)?;
+        record.check_valid(today)?;
+        Ok(record)
+    }
+
+    /// Reads a zone's record and checks all of it but whether its time is over, for a program
+    /// that raises an alarm then.
+    ///
+    /// # Errors
+    /// [`DeploymentError`], other than [`DeploymentError::Expired`].
+    pub fn read(path: &Path, holds: Holds) -> Result<Self, DeploymentError> {
         let unreadable =
             |reason: String| DeploymentError::Unreadable { path: path.to_owned(), reason };
         let text = fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
@@ -148,7 +159,6 @@ impl Deployment {
             }
             None => (),
         }
-        record.check_valid(today)?;
         Ok(record)
     }
 
