@@ -13,10 +13,12 @@
 //!   dictionaries/<table>.<column>.sealed
 //! ```
 //!
-//! Keys form a tree: the version's own key, which is sealed for its readers
-//! ([`ReceivingPublic`](sekisho_vault::ReceivingPublic)), wraps one key per column and one
-//! footer key per table. A [`Grant`] opens leaves of that tree ([`GrantedKeys`]). The writer
-//! needs only a [`KeyWrapper`](sekisho_vault::KeyWrapper): it cannot open what others sealed.
+//! Keys form a tree: each table's own key, which is sealed for its readers
+//! ([`ReceivingPublic`](sekisho_vault::ReceivingPublic)), wraps one key per column and the
+//! table's footer key. A [`Grant`] opens leaves of that tree ([`GrantedKeys`]). The writer
+//! needs only a [`KeyWrapper`](sekisho_vault::KeyWrapper): it cannot open what others sealed,
+//! nor a table of its own once that is sealed and it has ended ([`KeptTable`] says what is
+//! left to whoever goes on).
 //!
 //! Invariants
 //! - Every Parquet column has its own key. (parquet-rs writes a column without a key in
@@ -61,7 +63,7 @@ pub use profile::{
 pub use reader::{FileCheck, OpenFile, OpenTable, SealedVersion, common_buckets, read_table};
 pub use schema::{bucket_of, sealed_schema, source_schema};
 pub use source::{date_days, is_name};
-pub use writer::{DEFAULT_BUCKETS, SealOptions, Sealed, SealedWriter, Unpublished};
+pub use writer::{DEFAULT_BUCKETS, KeptTable, SealOptions, Sealed, SealedWriter, Unpublished};
 
 #[cfg(test)]
 mod tests;

@@ -8,5 +8,6 @@ mod dicom;
 mod dicom_file;
 mod intake;
 mod parquet;
+mod resume;
 mod site;
 mod sources;
