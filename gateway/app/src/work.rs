@@ -250,6 +250,7 @@ impl App {
             output_key: leased.output_key.danger_bytes().to_vec(),
             lease_expires_at: Some(timestamp(leased.lease.expires_at)),
             bring_ins: leased.bring_ins.into_iter().map(sealed_bring_in).collect(),
+            order_key: leased.order_key.danger_bytes().to_vec(),
         })
     }
 

@@ -11,7 +11,7 @@ use sekisho_domain::{
     lifecycle::Lifecycle,
     run::{Lease, MAX_ATTEMPTS, RunEvent},
 };
-use sekisho_vault::{Key, open};
+use sekisho_vault::{Context, Key, open};
 use sqlx::AnyConnection;
 
 use crate::{
@@ -38,6 +38,8 @@ pub struct Leased {
     pub parameters: Vec<u8>,
     /// Seals the outputs.
     pub output_key: Key,
+    /// Puts the patients in an order of the project's own.
+    pub order_key: Key,
 }
 
 impl Store {
@@ -95,7 +97,10 @@ impl Store {
         let output_key = self.keys.find(Scope::Run(run.project_id, run.run_id)).await?;
         let sealed = self.objects.read(&parameters_name(run.run_id)).await?;
         let parameters = open(&output_key, &parameters_context(run.run_id), &sealed)?.to_vec();
-        Ok(Leased { run, lease, module, bring_ins, parameters, output_key })
+        let project_key = self.keys.find(Scope::Project(run.project_id)).await?;
+        let order = Context::new("project-order").text(&run.project_id.to_string());
+        let order_key = project_key.derive(&order)?;
+        Ok(Leased { run, lease, module, bring_ins, parameters, output_key, order_key })
     }
 
     /// Extends a lease and keeps coarse progress. A run that is not allowed any more is

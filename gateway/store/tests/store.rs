@@ -74,6 +74,7 @@ cases! {
             a_run_is_started_once_per_request,
             sv_4_runs_above_the_agreed_rate_are_refused,
             a_run_is_leased_to_exactly_one_worker,
+            each_project_has_an_order_of_patients_of_its_own,
             a_lost_lease_changes_nothing,
             expired_leases_queue_again_and_then_fail,
             failures_of_the_environment_are_tried_again,

@@ -26,8 +26,13 @@ pub(crate) struct Place {
 }
 
 impl Place {
-    pub(crate) fn version_key(&self) -> Context {
-        self.context("sekisho.dataset.version-key")
+    pub(crate) fn table_key(&self, table: &str) -> Context {
+        self.context("sekisho.dataset.table-key").text(table)
+    }
+
+    /// For the keys that whoever goes on with a version reads its persons back with.
+    pub(crate) fn kept_key(&self, table: &str, part: &str) -> Context {
+        self.context("sekisho.dataset.kept-key").text(table).text(part)
     }
 
     pub(crate) fn footer_key(&self, table: &str) -> Context {

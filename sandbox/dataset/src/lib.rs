@@ -13,10 +13,12 @@
 //!   dictionaries/<table>.<column>.sealed
 //! ```
 //!
-//! Keys form a tree: the version's own key, which is sealed for its readers
-//! ([`ReceivingPublic`](sekisho_vault::ReceivingPublic)), wraps one key per column and one
-//! footer key per table. A [`Grant`] opens leaves of that tree ([`GrantedKeys`]). The writer
-//! needs only a [`KeyWrapper`](sekisho_vault::KeyWrapper): it cannot open what others sealed.
+//! Keys form a tree: each table's own key, which is sealed for its readers
+//! ([`ReceivingPublic`](sekisho_vault::ReceivingPublic)), wraps one key per column and the
+//! table's footer key. A [`Grant`] opens leaves of that tree ([`GrantedKeys`]). The writer
+//! needs only a [`KeyWrapper`](sekisho_vault::KeyWrapper): it cannot open what others sealed,
+//! nor a table of its own once that is sealed and it has ended ([`KeptTable`] says what is
+//! left to whoever goes on).
 //!
 //! Invariants
 //! - Every Parquet column has its own key. (parquet-rs writes a column without a key in
@@ -58,7 +60,7 @@ pub use sekisho_profile::{
     OWN_DATABASE, Precision, Profile, ProfileError, ProfileErrors, ROW_NUMBER, Removed, Rule,
     TableSpec, Text, Undeclared, date_days, is_name, source_schema, year_month,
 };
-pub use writer::{DEFAULT_BUCKETS, SealOptions, Sealed, SealedWriter, Unpublished};
+pub use writer::{DEFAULT_BUCKETS, KeptTable, SealOptions, Sealed, SealedWriter, Unpublished};
 
 #[cfg(test)]
 mod tests;

@@ -3,10 +3,10 @@ use std::collections::BTreeMap;
 use sekisho_vault::WrappedKey;
 use serde::{Deserialize, Serialize};
 
-use crate::Kind;
+use crate::{Kind, layout};
 
 pub(crate) const MANIFEST_FORMAT: &str = "sekisho.dataset.v1";
-pub(crate) const KEYS_FORMAT: &str = "sekisho.dataset-keys.v1";
+pub(crate) const KEYS_FORMAT: &str = "sekisho.dataset-keys.v2";
 
 /// The signed description of one version: every file with its hash, the schema, counts and
 /// provenance. Holds no data values.
@@ -207,18 +207,18 @@ pub struct SourceNote {
     pub keyed_digest: String,
 }
 
-/// `keys.json`: the version's key sealed for its readers, everything else under the version's key.
+/// `keys.json`: each table's key sealed for its readers, everything else under the table's key.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct KeyFile {
     pub(crate) format: String,
-    pub(crate) version_key: WrappedKey,
     pub(crate) tables: BTreeMap<String, TableKeyFile>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TableKeyFile {
+    pub(crate) table_key: WrappedKey,
     pub(crate) footer: WrappedKey,
     pub(crate) columns: BTreeMap<String, WrappedKey>,
 }
@@ -236,6 +236,18 @@ impl ManifestTable {
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&ManifestColumn> {
         self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// Its files with their paths inside the version's folder.
+    pub(crate) fn listed_files(&self) -> impl Iterator<Item = (String, &FileEntry)> {
+        let buckets = self.files.iter();
+        let buckets =
+            buckets.map(|file| (layout::bucket_file(&self.name, file.bucket), &file.file));
+        let dictionaries = self.dictionaries.iter();
+        buckets.chain(
+            dictionaries
+                .map(|entry| (layout::dictionary_file(&self.name, &entry.column), &entry.file)),
+        )
     }
 
     /// Name of the patient column.

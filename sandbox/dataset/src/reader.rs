@@ -7,7 +7,7 @@ use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
-use sekisho_vault::{Key, KeyUnwrapper, VaultError, VerifyingIdentity, WrappedKey};
+use sekisho_vault::{KeyUnwrapper, VaultError, VerifyingIdentity, WrappedKey};
 use sha2::{Digest as _, Sha256};
 
 use crate::grant::TableKeys;
@@ -117,12 +117,9 @@ impl SealedVersion {
         if file.format != KEYS_FORMAT {
             return Err(DatasetError::tampered(layout::KEYS, "unknown format"));
         }
-        let version_key = unwrapper
-            .unwrap(&self.place.version_key(), &file.version_key)
-            .map_err(sealed("the version's key"))?;
         let mut tables = BTreeMap::new();
         for (name, columns) in &grant.tables {
-            let keys = self.table_keys(&version_key, &file, name, columns)?;
+            let keys = self.table_keys(unwrapper, &file, name, columns)?;
             tables.insert(name.clone(), keys);
         }
         Ok(GrantedKeys { place: self.place.clone(), tables })
@@ -158,19 +155,14 @@ impl SealedVersion {
         listed.insert(layout::PROFILE.to_owned(), &self.manifest.profile);
         listed.insert(layout::KEYS.to_owned(), &self.manifest.keys);
         for table in &self.manifest.tables {
-            for file in &table.files {
-                listed.insert(layout::bucket_file(&table.name, file.bucket), &file.file);
-            }
-            for entry in &table.dictionaries {
-                listed.insert(layout::dictionary_file(&table.name, &entry.column), &entry.file);
-            }
+            listed.extend(table.listed_files());
         }
         listed
     }
 
     fn table_keys(
         &self,
-        version_key: &Key,
+        unwrapper: &dyn KeyUnwrapper,
         file: &KeyFile,
         table: &str,
         columns: &BTreeSet<String>,
@@ -179,8 +171,11 @@ impl SealedVersion {
         let listed = self.manifest.table(table);
         let listed = listed.ok_or_else(|| unknown(format!("table {table}")))?;
         let wrapped = file.tables.get(table).ok_or_else(|| unknown(format!("table {table}")))?;
+        let table_key = unwrapper
+            .unwrap(&self.place.table_key(table), &wrapped.table_key)
+            .map_err(sealed(&format!("the key of table {table}")))?;
         let open = |context, key: &WrappedKey, what: String| {
-            sekisho_vault::unwrap(version_key, &context, key).map_err(sealed(&what))
+            sekisho_vault::unwrap(&table_key, &context, key).map_err(sealed(&what))
         };
         let mut keys = BTreeMap::new();
         let patient = listed.patient_column();
@@ -318,7 +313,7 @@ pub(crate) fn sealed(what: &str) -> impl FnOnce(VaultError) -> DatasetError {
 }
 
 /// Paths of all files in a version's folder, which has one level of folders.
-fn found_files(folder: &Path) -> Result<Vec<String>, DatasetError> {
+pub(crate) fn found_files(folder: &Path) -> Result<Vec<String>, DatasetError> {
     let mut found = Vec::new();
     let mut waiting = vec![(folder.to_owned(), String::new())];
     while let Some((path, prefix)) = waiting.pop() {

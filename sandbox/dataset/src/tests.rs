@@ -2,6 +2,7 @@
 
 mod dummies;
 mod grants;
+mod keeping;
 mod outside;
 mod parties;
 mod round_trip;

@@ -9,6 +9,7 @@ mod columns;
 mod facts;
 mod files;
 mod folder;
+mod kept;
 mod merge;
 mod quick;
 mod run;
@@ -25,10 +26,11 @@ use crate::grant::TableKeys;
 use crate::layout::{self, Place};
 use crate::manifest::{KEYS_FORMAT, KeyFile, MANIFEST_FORMAT, TableKeyFile};
 use crate::{
-    CatalogueEntry, DatasetError, GrantedKeys, Manifest, ManifestColumn, Profile, Provenance,
-    SealedVersion, TableSpec,
+    CatalogueEntry, DatasetError, GrantedKeys, Manifest, ManifestColumn, ManifestTable, Profile,
+    Provenance, SealedVersion, TableSpec,
 };
 use folder::SealingFolder;
+pub use kept::KeptTable;
 use sorted::TableRows;
 
 /// Buckets of a version unless said otherwise: enough for the cores of one worker.
@@ -100,14 +102,21 @@ impl Unpublished {
     }
 }
 
-/// Collects the rows of one version and seals them. Dropped before [`finish`](Self::finish)
-/// it leaves nothing behind; killed, it leaves a hidden folder that the next writer removes.
+/// Collects the rows of one version and seals them, all tables at the end or one after the
+/// other. Dropped before [`finish`](Self::finish) it leaves nothing behind, unless it was
+/// asked to [`keep`](Self::keep) what it has; killed, it leaves a hidden folder that the next
+/// writer removes or goes on with.
 #[derive(Debug)]
 pub struct SealedWriter {
     profile: Profile,
     place: Place,
     buckets: u32,
+    /// Those that take rows.
     tables: Vec<TableRows>,
+    /// Those that are sealed, by name.
+    sealed: BTreeMap<String, SealedTable>,
+    /// Tokens of the persons in sealed tables, each once, in order.
+    patients: Vec<u64>,
     /// Most bytes of rows that wait in memory.
     pub(crate) waiting_bytes: usize,
     folder: SealingFolder,
@@ -121,15 +130,27 @@ impl SealedWriter {
         profile: &Profile,
         options: &SealOptions,
     ) -> Result<Self, DatasetError> {
+        Self::in_folder(profile, options, || {
+            SealingFolder::create(root, &profile.id, options.version.as_deref())
+        })
+    }
+
+    fn in_folder(
+        profile: &Profile,
+        options: &SealOptions,
+        folder: impl FnOnce() -> Result<SealingFolder, DatasetError>,
+    ) -> Result<Self, DatasetError> {
         if !options.buckets.is_power_of_two() || options.buckets > 4096 {
             return Err(DatasetError::Buckets(options.buckets));
         }
-        let folder = SealingFolder::create(root, &profile.id, options.version.as_deref())?;
+        let folder = folder()?;
         Ok(Self {
             profile: profile.clone(),
             place: Place { dataset: profile.id.clone(), version: folder.version().to_owned() },
             buckets: options.buckets,
             tables: profile.tables.iter().map(TableRows::new).collect(),
+            sealed: BTreeMap::new(),
+            patients: Vec::new(),
             waiting_bytes: WAITING_BYTES,
             folder,
         })
@@ -145,12 +166,58 @@ impl SealedWriter {
     /// [`source_schema`](crate::source_schema) of the table.
     pub fn push(&mut self, table: &str, batch: &RecordBatch) -> Result<(), DatasetError> {
         let rows = self.tables.iter_mut().find(|rows| rows.name() == table);
-        rows.ok_or_else(|| DatasetError::Unknown(format!("table {table}")))?.push(batch)?;
+        rows.ok_or_else(|| unknown(table))?.push(batch)?;
         if self.tables.iter().map(TableRows::bytes).sum::<usize>() > self.waiting_bytes
             && let Some(largest) = self.tables.iter_mut().max_by_key(|rows| rows.bytes())
         {
             largest.spill(self.buckets, self.folder.path())?;
         }
+        Ok(())
+    }
+
+    /// Seals a table whose rows were all pushed; from then on it takes no more. `wrapper`
+    /// seals the table's key for whoever is to read it. `progress` is told how many of how
+    /// many files are done.
+    pub fn seal_table(
+        &mut self,
+        table: &str,
+        wrapper: &dyn KeyWrapper,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<(), DatasetError> {
+        let (mut done, total) = (0, u64::from(self.buckets));
+        self.seal_rows(table, wrapper, &mut || {
+            done += 1;
+            progress(done, total);
+        })
+    }
+
+    fn seal_rows(
+        &mut self,
+        table: &str,
+        wrapper: &dyn KeyWrapper,
+        step: &mut dyn FnMut(),
+    ) -> Result<(), DatasetError> {
+        let place = self.tables.iter().position(|rows| rows.name() == table);
+        let (Some(place), Some(spec)) = (place, self.profile.table(table)) else {
+            return Err(unknown(table));
+        };
+        let rows = self.tables.remove(place);
+        if rows.rows() == 0 {
+            return Err(DatasetError::EmptyTable { table: table.to_owned() });
+        }
+        let keys = FreshKeys::generate(spec)?;
+        let min_cell = self.profile.min_cell;
+        let seal = files::TableSeal { place: &self.place, spec, keys: &keys, min_cell };
+        let (entry, tokens) = seal.write(rows, self.buckets, &self.folder, step)?;
+        let sealed = SealedTable {
+            patient_keys: keys.narrow(entry.patient_column()),
+            keys: keys.wrap(wrapper, &self.place, spec)?,
+            entry,
+        };
+        self.sealed.insert(table.to_owned(), sealed);
+        self.patients.extend(tokens);
+        self.patients.sort_unstable();
+        self.patients.dedup();
         Ok(())
     }
 
@@ -165,10 +232,10 @@ impl SealedWriter {
         self.seal(provenance, wrapper, identity, progress)?.publish()
     }
 
-    /// Seals what was pushed; `wrapper` seals the version's key for whoever is to read it.
-    /// `progress` is told how many of how many files are done.
+    /// Seals the tables that are not sealed yet, and signs the version. `progress` is told
+    /// how many of how many files of those are done.
     pub fn seal(
-        self,
+        mut self,
         provenance: Provenance,
         wrapper: &dyn KeyWrapper,
         identity: &SigningIdentity,
@@ -183,33 +250,26 @@ impl SealedWriter {
             done += 1;
             progress(done, total);
         };
-        let version_key = Key::generate()?;
-        let (mut tables, mut table_keys) = (Vec::new(), BTreeMap::new());
-        let (mut patients, mut patient_keys) = (Vec::new(), BTreeMap::new());
-        for (spec, rows) in self.profile.tables.iter().zip(self.tables) {
-            let keys = FreshKeys::generate(spec)?;
-            table_keys.insert(spec.name.clone(), keys.wrap(&version_key, &self.place, spec)?);
-            let min_cell = self.profile.min_cell;
-            let seal = files::TableSeal { place: &self.place, spec, keys: &keys, min_cell };
-            let (table, tokens) = seal.write(rows, self.buckets, &self.folder, &mut step)?;
-            patient_keys.insert(spec.name.clone(), keys.narrow(table.patient_column()));
-            tables.push(table);
-            patients.extend(tokens);
-            patients.sort_unstable();
-            patients.dedup();
+        let waiting: Vec<_> = self.tables.iter().map(|rows| rows.name().to_owned()).collect();
+        for table in waiting {
+            self.seal_rows(&table, wrapper, &mut step)?;
         }
-        let key_file = KeyFile {
-            format: KEYS_FORMAT.to_owned(),
-            version_key: wrapper.wrap(&self.place.version_key(), &version_key)?,
-            tables: table_keys,
-        };
+        let (mut tables, mut keys) = (Vec::new(), BTreeMap::new());
+        let mut patient_keys = BTreeMap::new();
+        for spec in &self.profile.tables {
+            let sealed = self.sealed.remove(&spec.name).ok_or_else(|| unknown(&spec.name))?;
+            tables.push(sealed.entry);
+            keys.insert(spec.name.clone(), sealed.keys);
+            patient_keys.insert(spec.name.clone(), sealed.patient_keys);
+        }
+        let key_file = KeyFile { format: KEYS_FORMAT.to_owned(), tables: keys };
         let patient_keys = GrantedKeys { place: self.place.clone(), tables: patient_keys };
         let manifest = Manifest {
             format: MANIFEST_FORMAT.to_owned(),
             dataset: self.place.dataset,
             version: self.place.version,
             buckets: self.buckets,
-            patients: patients.len() as u64,
+            patients: self.patients.len() as u64,
             profile: self.folder.write(layout::PROFILE, self.profile.toml().as_bytes())?,
             keys: self.folder.write(layout::KEYS, &json(&key_file))?,
             tables,
@@ -220,8 +280,22 @@ impl SealedWriter {
         let signature = identity.sign(layout::MANIFEST_LABEL, &signed);
         self.folder.write(layout::SIGNATURE, hex::encode(signature).as_bytes())?;
         let version = SealedVersion::read(self.folder.path(), &identity.verifying())?;
+        self.folder.stays = false;
         Ok(Unpublished { folder: self.folder, version, patient_keys })
     }
+}
+
+/// A table sealed whole.
+#[derive(Debug)]
+struct SealedTable {
+    entry: ManifestTable,
+    keys: TableKeyFile,
+    /// What its persons are read back with.
+    patient_keys: TableKeys,
+}
+
+fn unknown(table: &str) -> DatasetError {
+    DatasetError::Unknown(format!("table {table} that takes rows"))
 }
 
 /// The fresh keys of one table.
@@ -248,18 +322,24 @@ impl FreshKeys {
         }
     }
 
+    /// Seals them under a fresh key of the table, and that for its readers.
     fn wrap(
         &self,
-        version_key: &Key,
+        wrapper: &dyn KeyWrapper,
         place: &Place,
         spec: &TableSpec,
     ) -> Result<TableKeyFile, DatasetError> {
-        let wrap = |context, key| sekisho_vault::wrap(version_key, &context, key);
+        let table_key = Key::generate()?;
+        let wrap = |context, key| sekisho_vault::wrap(&table_key, &context, key);
         let mut columns = BTreeMap::new();
         for (name, key) in &self.columns {
             columns.insert(name.clone(), wrap(place.column_key(&spec.name, name), key)?);
         }
-        Ok(TableKeyFile { footer: wrap(place.footer_key(&spec.name), &self.footer)?, columns })
+        Ok(TableKeyFile {
+            table_key: wrapper.wrap(&place.table_key(&spec.name), &table_key)?,
+            footer: wrap(place.footer_key(&spec.name), &self.footer)?,
+            columns,
+        })
     }
 }
 

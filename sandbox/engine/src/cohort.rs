@@ -16,9 +16,10 @@ use crate::failure::Failed;
 use crate::run::{Made, Notes, Prepared};
 use crate::sandbox::{self, Bounds, Meter};
 use emit::Emitted;
+use host::Host;
+pub(crate) use host::Numbers;
 #[allow(unreachable_pub, reason = "the generated bindings name it in public signatures")]
 pub use host::Reader;
-use host::{Host, Numbers};
 
 /// Stack of the guest's thread: the guest's own stack and room for the host's imports.
 const THREAD_STACK_BYTES: usize = 8 << 20;

@@ -2,6 +2,7 @@ use std::sync::Arc;
 
 use sekisho_bring_in::Files;
 use sekisho_proto::v1;
+use sekisho_vault::Key;
 
 use crate::Source;
 
@@ -21,6 +22,8 @@ pub struct Job {
     pub data: Arc<dyn Source>,
     /// Upper bounds; a zero means the default of the field (see `limits.rs`).
     pub limits: v1::RunLimits,
+    /// Key of the order in which a cohort guest sees the patients.
+    pub order_key: Key,
     /// The data is dummy data: the developer may see messages, backtraces and figures.
     pub dummy: bool,
 }

@@ -162,7 +162,7 @@ impl Prepared {
             deadline: started + limits.wall,
             limits,
             parameters,
-            scanner: Scanner::new(Arc::clone(&job.data))?,
+            scanner: Scanner::new(Arc::clone(&job.data), &job.order_key)?,
             data: job.data,
             dictionaries,
             total_rows: views.iter().map(|v| v.rows).sum(),

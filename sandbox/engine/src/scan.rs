@@ -6,6 +6,7 @@
 
 mod ahead;
 mod filter;
+mod order;
 mod stream;
 
 use std::sync::Arc;
@@ -23,22 +24,25 @@ use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties};
 use datafusion::prelude::{SessionConfig, SessionContext};
 use futures::StreamExt;
 use futures::executor::block_on;
+use sekisho_vault::Key;
 
 use crate::Source;
 use crate::failure::Failed;
 use crate::view::{Dictionaries, TableView};
 pub(crate) use ahead::ReadAhead;
+use order::Order;
 use stream::Layout;
 
 /// Plans scans over one opened dataset version.
 pub(crate) struct Scanner {
     context: SessionContext,
     data: Arc<dyn Source>,
+    order: Order,
     scanned: Arc<AtomicU64>,
 }
 
 impl Scanner {
-    pub(crate) fn new(data: Arc<dyn Source>) -> Result<Self, Failed> {
+    pub(crate) fn new(data: Arc<dyn Source>, order_key: &Key) -> Result<Self, Failed> {
         let disk = DiskManagerBuilder::default().with_mode(DiskManagerMode::Disabled);
         let runtime = RuntimeEnvBuilder::new().with_disk_manager_builder(disk).build_arc();
         let config = SessionConfig::new()
@@ -46,7 +50,7 @@ impl Scanner {
             .with_round_robin_repartition(false)
             .with_information_schema(false);
         let context = SessionContext::new_with_config_rt(config, runtime.map_err(query)?);
-        Ok(Self { context, data, scanned: Arc::default() })
+        Ok(Self { context, data, order: Order::new(order_key), scanned: Arc::default() })
     }
 
     /// Rows read so far over all scans, before row filters.
@@ -75,7 +79,7 @@ impl Scanner {
         if plan.output_partitioning().partition_count() != buckets as usize {
             return Err(Failed::environment("query", "the plan does not keep the buckets"));
         }
-        Ok(Scan { plan, task: self.context.task_ctx(), buckets })
+        Ok(Scan { plan, task: self.context.task_ctx(), order: self.order.clone(), buckets })
     }
 }
 
@@ -85,7 +89,8 @@ impl Scanner {
 pub(crate) struct Scan {
     plan: Arc<dyn ExecutionPlan>,
     task: Arc<TaskContext>,
-    pub(crate) buckets: u32,
+    order: Order,
+    buckets: u32,
 }
 
 impl Scan {

@@ -94,6 +94,20 @@ pub enum IngestError {
         /// Those that are known.
         known: Vec<String>,
     },
+    /// What is left was made of something else than what is given now.
+    #[error(
+        "what is left of the ingest does not fit: {what} differs. Without --resume it starts anew"
+    )]
+    ResumeDiffers {
+        /// The input that differs.
+        what: String,
+    },
+    /// What an ingest is to go on with was cut, changed or put there by somebody else.
+    #[error("{file} is not as it was left. Without --resume the ingest starts anew")]
+    ResumeTampered {
+        /// The file.
+        file: PathBuf,
+    },
     /// The order is not the gateway's, or not one that may be answered.
     #[error("the order is refused: {0}")]
     Order(&'static str),
@@ -145,6 +159,8 @@ impl IngestError {
             Self::TooManyRejected { .. } => "ingest.too_many_rejected",
             Self::Survivors { .. } => "ingest.survivors",
             Self::UnknownIdSpace { .. } => "ingest.unknown_id_space",
+            Self::ResumeDiffers { .. } => "ingest.resume_differs",
+            Self::ResumeTampered { .. } => "ingest.resume_tampered",
             Self::Order(_) => "ingest.order",
             Self::NoId => "ingest.no_id",
             Self::Deployment(error) => error.code(),

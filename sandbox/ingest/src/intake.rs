@@ -71,6 +71,21 @@ impl Gate {
         verdict
     }
 
+    /// Whether this person of the source stayed out.
+    pub(crate) fn has_excluded(&self, token: u64) -> bool {
+        self.excluded.contains(&token)
+    }
+
+    /// Goes on from what was remembered before.
+    pub(crate) fn restore(
+        &mut self,
+        excluded: impl Iterator<Item = u64>,
+        effects: BTreeMap<String, u64>,
+    ) {
+        self.excluded.extend(excluded);
+        self.effects = effects;
+    }
+
     /// Persons of the source who stayed out.
     pub(crate) fn excluded(&self) -> u64 {
         self.excluded.len() as u64

@@ -22,6 +22,7 @@ pub mod ehr;
 
 mod error;
 mod intake;
+mod parts;
 mod process;
 mod pseudonyms;
 mod reidentify;

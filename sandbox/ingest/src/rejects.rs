@@ -1,30 +1,32 @@
 //! Rows that could not be taken, kept for the steward who mends them: sealed, for they hold
 //! identified data.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::Write as _;
-use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-use sekisho_vault::{Context, Key, VaultError, Zeroizing, create_private_dir, open, seal};
+use sekisho_vault::{Key, VaultError, Zeroizing, create_private_dir};
 use serde::{Deserialize, Serialize};
 
+use crate::parts::{self, Kind, Mark, Parts};
 use crate::{IngestError, SourceError};
 
 const FOLDER: &str = "rejects";
-const MAGIC: &[u8] = b"sekisho-rejects-v1\n";
+const KIND: Kind = Kind { magic: "sekisho-rejects-v1\n", purpose: "sekisho.rejects.v1" };
 /// Plaintext of one sealed part.
 const PART_BYTES: usize = 256 * 1024;
 
 /// The reject file of one ingest, written part by part.
 pub(crate) struct Rejects {
-    key: Key,
-    name: String,
-    path: PathBuf,
-    file: File,
+    parts: Parts,
     buffer: Zeroizing<Vec<u8>>,
-    parts: u64,
     pub(crate) rows: u64,
+}
+
+/// How far it had been written.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct RejectsMark {
+    parts: Mark,
+    rows: u64,
 }
 
 /// One rejected row.
@@ -44,15 +46,23 @@ pub struct RejectedRow {
 impl Rejects {
     /// Starts the file for one version, replacing that of an earlier attempt.
     pub(crate) fn create(zone: &Path, key: Key, name: &str) -> Result<Self, IngestError> {
-        let folder = zone.join(FOLDER);
-        create_private_dir(&folder)?;
-        let path = folder.join(format!("{name}.sealed"));
-        let mut options = OpenOptions::new();
-        let file = options.write(true).create(true).truncate(true).mode(0o600).open(&path);
-        let mut file = file.map_err(|source| io(&path, source))?;
-        file.write_all(MAGIC).map_err(|source| io(&path, source))?;
-        let buffer = Zeroizing::new(Vec::with_capacity(PART_BYTES + 4096));
-        Ok(Self { key, name: name.to_owned(), path, file, buffer, parts: 0, rows: 0 })
+        let path = path(zone, name)?;
+        Ok(Self::of(Parts::create(KIND, &path, key, name)?, 0))
+    }
+
+    /// Goes on with the file of an attempt that was killed.
+    pub(crate) fn go_on(
+        zone: &Path,
+        key: Key,
+        name: &str,
+        mark: &RejectsMark,
+    ) -> Result<Self, IngestError> {
+        let path = path(zone, name)?;
+        Ok(Self::of(Parts::go_on(KIND, &path, key, name, &mark.parts)?, mark.rows))
+    }
+
+    fn of(parts: Parts, rows: u64) -> Self {
+        Self { parts, buffer: Zeroizing::new(Vec::with_capacity(PART_BYTES + 4096)), rows }
     }
 
     pub(crate) fn add(
@@ -81,53 +91,54 @@ impl Rejects {
         Ok(())
     }
 
+    /// Seals and flushes what there is so far.
+    pub(crate) fn mark(&mut self) -> Result<RejectsMark, IngestError> {
+        if !self.buffer.is_empty() {
+            self.part(false)?;
+        }
+        Ok(RejectsMark { parts: self.parts.mark()?, rows: self.rows })
+    }
+
     /// Seals what is left. A file without its last part is cut.
     pub(crate) fn finish(mut self) -> Result<PathBuf, IngestError> {
         self.part(true)?;
-        self.file.sync_all().map_err(|source| io(&self.path, source))?;
-        Ok(self.path)
+        self.parts.mark()?;
+        Ok(self.parts.path().to_owned())
     }
 
     fn part(&mut self, last: bool) -> Result<(), IngestError> {
-        let sealed = seal(&self.key, &context(&self.name, self.parts, last), &self.buffer)?;
-        self.parts += 1;
+        self.parts.push(&self.buffer, last)?;
         self.buffer.clear();
-        let size = u32::try_from(sealed.len()).map_err(|_| VaultError::TooLarge)?;
-        let written = self.file.write_all(&size.to_be_bytes());
-        written.and_then(|()| self.file.write_all(&sealed)).map_err(|source| io(&self.path, source))
+        Ok(())
     }
 }
 
 /// Opens a reject file; fails when it was cut, changed or renamed.
 pub(crate) fn show(path: &Path, key: &Key) -> Result<Vec<RejectedRow>, IngestError> {
-    let bytes = fs::read(path).map_err(|source| io(path, source))?;
     let name = path.file_stem().and_then(|name| name.to_str()).unwrap_or_default();
-    let mut rest = bytes.strip_prefix(MAGIC).ok_or(VaultError::NotAnEnvelope)?;
-    let (mut rows, mut part) = (Vec::new(), 0);
-    while let Some((size, after)) = rest.split_first_chunk::<4>() {
-        let size = u32::from_be_bytes(*size) as usize;
-        let (sealed, after) = after.split_at_checked(size).ok_or(VaultError::CannotOpen)?;
-        let plain = open(key, &context(name, part, after.is_empty()), sealed)?;
+    let mut rows = Vec::new();
+    parts::read(KIND, path, key, name, |_, plain| {
         for line in plain.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             rows.push(serde_json::from_slice(line).map_err(|_| VaultError::CannotOpen)?);
         }
-        (rest, part) = (after, part + 1);
-    }
-    if part == 0 || !rest.is_empty() { Err(VaultError::CannotOpen.into()) } else { Ok(rows) }
+        Ok(())
+    })?;
+    Ok(rows)
 }
 
-fn context(name: &str, part: u64, last: bool) -> Context {
-    let place = if last { "last" } else { "more" };
-    Context::new("sekisho.rejects.v1").text(name).number(part).text(place)
-}
-
-fn io(path: &Path, source: std::io::Error) -> IngestError {
-    IngestError::Io { path: path.to_owned(), doing: "using the reject file", source }
+fn path(zone: &Path, name: &str) -> Result<PathBuf, IngestError> {
+    let folder = zone.join(FOLDER);
+    create_private_dir(&folder)?;
+    Ok(folder.join(format!("{name}.sealed")))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use super::*;
+
+    const MAGIC: &str = KIND.magic;
 
     #[test]
     fn rejected_rows_come_back_and_cut_or_renamed_files_do_not() {

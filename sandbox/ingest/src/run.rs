@@ -1,3 +1,5 @@
+mod attempt;
+mod journal;
 mod publish;
 
 use std::collections::BTreeMap;
@@ -5,14 +7,17 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use sekisho_dataset::{
-    ProcessingNote, Profile, Provenance, SealOptions, SealedWriter, SourceNote, Unpublished,
+    ProcessingNote, Profile, Provenance, SealOptions, SealedWriter, SourceNote, TableSpec,
+    Unpublished,
 };
 use sekisho_vault::ReceivingPublic;
 
-use crate::intake::IntakeLists;
-use crate::source::{Encoding, Format};
+use crate::intake::{IntakeLists, ListNote};
+use crate::source::{Encoding, Format, Rows};
 use crate::table::{TableIntake, TableRead};
 use crate::{IdentifiedZone, IngestError, PatientTokens, Totals, ehr};
+use attempt::{Attempt, Fresh};
+use journal::DoneTable;
 use publish::Taken;
 pub use publish::{Summary, write_catalogue};
 
@@ -59,10 +64,14 @@ pub struct Intake {
     /// Share of a table's rows, 0 to 1, that may be wrong; they go to the sealed reject file.
     /// At 0 the first wrong rows are reported instead, and nothing is published.
     pub max_rejected: f64,
+    /// Go on with what a killed ingest of the same left; begin when nothing is left.
+    pub resume: bool,
 }
 
 impl Ingest<'_> {
-    /// Seals one file for each table of the profile; a receipt's is the same for all.
+    /// Seals one file for each table of the profile; a receipt's is the same for all. Each
+    /// table is finished before the next is begun: an ingest that is killed can be gone on
+    /// with after the last that was.
     pub fn source(
         &self,
         format: Format,
@@ -72,45 +81,93 @@ impl Ingest<'_> {
         progress: &mut dyn Progress,
     ) -> Result<Summary, IngestError> {
         check_tables(profile, files)?;
-        let mut writer = SealedWriter::create(self.out, profile, &self.options)?;
-        let mut tokens = self.zone.tokens(&profile.id_space);
-        let today = self.now.to_zoned(jiff::tz::TimeZone::UTC).date();
+        let begun = if intake.resume { self.begun(&profile.id)? } else { None };
+        let mut this = Ingest { options: self.options.clone(), ..*self };
+        if let Some(begun) = &begun {
+            // Whoever was told too late for the first attempt is so for this one.
+            this.now = begun.record.begun_at;
+            this.options.version = Some(begun.record.version.clone());
+        }
+        let mut tokens = this.zone.tokens(&profile.id_space);
+        let today = this.now.to_zoned(jiff::tz::TimeZone::UTC).date();
         let (mut gate, lists) = intake.lists.gate(profile, today, &mut tokens)?;
-        gate.join_deletions(&self.zone.deletions()?, &profile.id_space);
-        let name = format!("{}-{}", profile.id, writer.version());
-        let mut rejects =
-            (intake.max_rejected > 0.0).then(|| self.zone.rejects(&name)).transpose()?;
-        let mut provenance = self.provenance(format.name().to_owned());
-        let mut totals = BTreeMap::new();
+        gate.join_deletions(&this.zone.deletions()?, &profile.id_space);
+        let inputs = this.inputs(format, profile, intake, &lists, &tokens)?;
+        let fresh = Fresh { tokens, gate, inputs };
+        let mut attempt = match begun {
+            Some(begun) => Attempt::go_on(&this, (format, profile), files, begun, fresh)?,
+            None => Attempt::begin(&this, profile, intake, fresh)?,
+        };
         for (name, file) in files {
             let Some(table) = profile.table(name) else { continue };
-            let size = format.size(file);
-            progress.start(&format!("reading {name}"), size);
-            let mut step = |bytes, rows| {
-                progress.at(bytes);
-                progress.rows(rows);
-            };
-            let mut sink = |batch| Ok(writer.push(name, &batch)?);
-            let (gate, rejects) = (&mut gate, rejects.as_mut());
-            let mut taking = TableIntake { profile, tokens: &mut tokens, gate, rejects };
-            let open = || format.open(file, intake.encoding, profile, table);
-            let read = taking.read(table, file, &open, &mut step, &mut sink)?;
-            progress.at(size);
-            progress.rows(read.totals.read);
-            check_totals(name, &read, intake.max_rejected)?;
-            let keyed_digest = tokens.names().keyed_digest(&read.sha256);
-            let rows = read.totals.read;
-            provenance.sources.push(SourceNote { table: name.clone(), rows, keyed_digest });
-            provenance.processing.extend(said(read.note));
-            totals.insert(name.clone(), read.totals);
+            if !attempt.writer.is_sealed(name) {
+                let open = || format.open(file, intake.encoding, profile, table);
+                let from = (file.as_path(), format.size(file));
+                this.table(&mut attempt, (profile, table), from, &open, intake, progress)?;
+            }
+        }
+        let provenance = this.provenance(format.name().to_owned());
+        this.close(attempt, provenance, lists, intake.lists.notice_days, progress)
+    }
+
+    /// Reads and seals one table, and writes down that it is finished.
+    fn table(
+        &self,
+        attempt: &mut Attempt<'_>,
+        (profile, table): (&Profile, &TableSpec),
+        (file, size): (&Path, u64),
+        open: &dyn Fn() -> Result<Box<dyn Rows>, IngestError>,
+        intake: &Intake,
+        progress: &mut dyn Progress,
+    ) -> Result<(), IngestError> {
+        let name = &table.name;
+        progress.start(&format!("reading {name}"), size);
+        let Attempt { writer, tokens, gate, rejects, .. } = attempt;
+        let mut step = |bytes, rows| {
+            progress.at(bytes);
+            progress.rows(rows);
+        };
+        let mut sink = |batch| Ok(writer.push(name, &batch)?);
+        let mut taking = TableIntake { profile, tokens, gate, rejects: rejects.as_mut() };
+        let read = taking.read(table, file, open, &mut step, &mut sink)?;
+        progress.at(size);
+        progress.rows(read.totals.read);
+        check_totals(name, &read, intake.max_rejected)?;
+        let keyed_digest = attempt.tokens.names().keyed_digest(&read.sha256);
+        let (totals, note) = (read.totals, read.note);
+        let source = SourceNote { table: name.clone(), rows: totals.read, keyed_digest };
+        attempt.tables.push(DoneTable { totals, source, note });
+        let what = format!("sealing {name}");
+        let told = &mut sealing(&what, progress);
+        attempt.writer.seal_table(name, self.receiver, told)?;
+        attempt.write_down(self)
+    }
+
+    /// Signs and publishes what is sealed.
+    fn close(
+        &self,
+        attempt: Attempt<'_>,
+        mut provenance: Provenance,
+        lists: Vec<ListNote>,
+        notice_days: u32,
+        progress: &mut dyn Progress,
+    ) -> Result<Summary, IngestError> {
+        let Attempt { journal, writer, gate, rejects, tables, resumed, .. } = attempt;
+        let mut totals = BTreeMap::new();
+        for table in tables {
+            totals.insert(table.source.table.clone(), table.totals);
+            provenance.sources.push(table.source);
+            provenance.processing.extend(said(table.note));
         }
         let rejects = match rejects {
             Some(rejects) if rejects.rows > 0 => Some(rejects.finish()?),
             _ => None,
         };
-        let notice_days = intake.lists.notice_days;
-        let taken = Taken { gate, lists, notice_days, totals, rejects };
-        self.publish(self.seal(writer, provenance, progress)?, Some(taken))
+        let taken = Taken { gate, lists, notice_days, totals, rejects, resumed };
+        let published = self.publish(self.seal(writer, provenance, progress)?, Some(taken));
+        // Published or refused, and then removed.
+        journal.remove()?;
+        published
     }
 
     /// Makes and seals a synthetic health record of this many patients.
@@ -153,16 +210,20 @@ impl Ingest<'_> {
         provenance: Provenance,
         progress: &mut dyn Progress,
     ) -> Result<Unpublished, IngestError> {
-        let mut started = false;
-        let sealed =
-            writer.seal(provenance, self.receiver, self.zone.identity(), &mut |done, total| {
-                if !started {
-                    progress.start("sealing", total);
-                    started = true;
-                }
-                progress.at(done);
-            })?;
-        Ok(sealed)
+        let told = &mut sealing("sealing", progress);
+        Ok(writer.seal(provenance, self.receiver, self.zone.identity(), told)?)
+    }
+}
+
+/// Tells of files sealed.
+fn sealing<'a>(what: &'a str, progress: &'a mut dyn Progress) -> impl FnMut(u64, u64) + 'a {
+    let mut started = false;
+    move |done, total| {
+        if !started {
+            progress.start(what, total);
+            started = true;
+        }
+        progress.at(done);
     }
 }
 

@@ -71,6 +71,16 @@ impl Format {
         })
     }
 
+    /// What [`Rows::digest`] gives after the last row.
+    pub(crate) fn sha256(self, file: &Path, table: &TableSpec) -> Result<[u8; 32], IngestError> {
+        if self != Self::Dicom {
+            return sha256_of(file);
+        }
+        let mut rows = DicomRows::open(file, table)?;
+        while rows.advance()? {}
+        Ok(rows.digest())
+    }
+
     /// How much there is to read, in what [`Rows::bytes`] counts; for a progress bar.
     pub(crate) fn size(self, file: &Path) -> u64 {
         match self {
@@ -122,6 +132,12 @@ impl HashedReader {
         let inner = File::open(file).map_err(|source| io_error(file, source))?;
         Ok(Self { inner, hash: Digest::default() })
     }
+}
+
+fn sha256_of(file: &Path) -> Result<[u8; 32], IngestError> {
+    let mut hashed = HashedReader::open(file)?;
+    io::copy(&mut hashed, &mut io::sink()).map_err(|source| io_error(file, source))?;
+    Ok(hashed.hash.finish())
 }
 
 impl Read for HashedReader {

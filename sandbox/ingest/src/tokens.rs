@@ -51,20 +51,29 @@ impl PatientTokens {
             return Ok(*token);
         }
         let (token, check) = self.names.person(id);
-        match self.seen.entry(token) {
-            Entry::Occupied(seen) if *seen.get() != check => {
-                return Err(IngestError::TokenCollision);
-            }
-            Entry::Occupied(_) => {}
-            Entry::Vacant(place) => {
-                place.insert(check);
-            }
-        }
+        self.see(token, check)?;
         if self.wanted.contains(&token) {
             self.met.entry(token).or_insert_with(|| id.to_owned());
         }
         self.last = Some((id.to_owned(), token));
         Ok(token)
+    }
+
+    /// Remembers a person by token and its next 64 bits; two with one token are an error.
+    pub(crate) fn see(&mut self, token: u64, check: u64) -> Result<(), IngestError> {
+        match self.seen.entry(token) {
+            Entry::Occupied(seen) if *seen.get() != check => Err(IngestError::TokenCollision),
+            Entry::Occupied(_) => Ok(()),
+            Entry::Vacant(place) => {
+                place.insert(check);
+                Ok(())
+            }
+        }
+    }
+
+    /// The persons remembered.
+    pub(crate) fn seen(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.seen.iter().map(|(token, check)| (*token, *check))
     }
 
     /// What else is derived in this id space.

@@ -10,7 +10,7 @@ use sekisho_vault::{
 use crate::intake::IdSpaces;
 use crate::process::normalised_id;
 use crate::reidentify;
-use crate::rejects::{self, RejectedRow, Rejects};
+use crate::rejects::{self, RejectedRow, Rejects, RejectsMark};
 use crate::{Deletions, IngestError, PatientTokens, Pseudonyms};
 
 const SECRET: &str = "pseudonym.key";
@@ -136,6 +136,14 @@ impl IdentifiedZone {
 
     pub(crate) fn rejects(&self, name: &str) -> Result<Rejects, IngestError> {
         Rejects::create(&self.folder, self.sealing.clone(), name)
+    }
+
+    pub(crate) fn go_on_with_rejects(
+        &self,
+        name: &str,
+        mark: &RejectsMark,
+    ) -> Result<Rejects, IngestError> {
+        Rejects::go_on(&self.folder, self.sealing.clone(), name, mark)
     }
 
     /// Opens the ids that an answered inquiry left in this zone.

@@ -101,6 +101,7 @@ struct Order {
     bring_ins: Vec<Files>,
     keys: Vec<GrantedKeys>,
     output_key: Key,
+    order_key: Key,
     ingest: VerifyingIdentity,
     receiver: Option<ReceivingPublic>,
     dummy: bool,
@@ -116,6 +117,7 @@ impl Order {
         let keys = job.granted_keys.iter().map(|keys| GrantedKeys::from_pipe(keys));
         let keys = keys.collect::<Result<_, _>>();
         let output_key = Key::danger_from_bytes(&job.output_key);
+        let order_key = Key::danger_from_bytes(&job.order_key);
         job.wipe();
         Ok(Self {
             ticket: job.ticket.ok_or(UNREADABLE)?,
@@ -124,6 +126,7 @@ impl Order {
             bring_ins: job.bring_ins.into_iter().map(Into::into).collect(),
             keys: keys.map_err(|_| UNREADABLE)?,
             output_key: output_key.map_err(|_| UNREADABLE)?,
+            order_key: order_key.map_err(|_| UNREADABLE)?,
             ingest: VerifyingIdentity::from_hex(&job.ingest_key).map_err(|_| UNREADABLE)?,
             receiver: ReceivingPublic::parse(&job.receiver),
             dummy: job.dummy,
@@ -148,6 +151,7 @@ impl Order {
             bring_ins: self.bring_ins,
             data: Arc::new(source),
             limits: self.ticket.limits.unwrap_or_default(),
+            order_key: self.order_key,
             dummy: self.dummy,
         };
         if let Some(trace) = trace {

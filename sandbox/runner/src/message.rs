@@ -46,6 +46,8 @@ pub(crate) struct Job {
     pub(crate) receiver: String,
     #[prost(message, repeated, tag = "9")]
     pub(crate) bring_ins: Vec<BringIn>,
+    #[prost(bytes = "vec", tag = "10")]
+    pub(crate) order_key: Vec<u8>,
 }
 
 /// A brought-in table as its two files.
@@ -74,6 +76,7 @@ impl Job {
     pub(crate) fn wipe(&mut self) {
         self.granted_keys.zeroize();
         self.output_key.zeroize();
+        self.order_key.zeroize();
     }
 }
 

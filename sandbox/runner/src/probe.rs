@@ -108,6 +108,7 @@ fn supervise_one_that_hangs() -> ExitCode {
         bring_ins: Vec::new(),
         data: vec![RunData { folder: std::env::temp_dir(), keys }],
         ingest: identity.verifying(),
+        order_key: output_key.clone(),
         output_key,
         dummy: true,
         receiver: None,

@@ -156,6 +156,7 @@ fn job(spec: &RunSpec) -> Zeroizing<Vec<u8>> {
         component: spec.component.to_vec(),
         granted_keys: spec.data.iter().map(|data| data.keys.danger_to_pipe().to_vec()).collect(),
         output_key: spec.output_key.danger_bytes().to_vec(),
+        order_key: spec.order_key.danger_bytes().to_vec(),
         ingest_key: spec.ingest.to_hex(),
         dummy: spec.dummy,
         receiver: spec.receiver.as_ref().map(ReceivingPublic::to_text).unwrap_or_default(),

@@ -28,6 +28,8 @@ pub struct RunSpec {
     pub ingest: VerifyingIdentity,
     /// Seals the run's outputs.
     pub output_key: Key,
+    /// Puts the patients in an order of the project's own.
+    pub order_key: Key,
     /// Whom the tokens of a trace are sealed for; a trace needs it, a run does not.
     pub receiver: Option<ReceivingPublic>,
     /// The data is dummy data, so the developer may see messages.

@@ -80,6 +80,7 @@ fn spec(module: &str, data: &Sealed) -> RunSpec {
         data: vec![RunData { folder: data.folder.clone(), keys: data.keys.clone() }],
         ingest: data.ingest.clone(),
         output_key: Key::generate().unwrap(),
+        order_key: Key::generate().unwrap(),
         dummy: false,
         receiver: None,
         lowered: Default::default(),

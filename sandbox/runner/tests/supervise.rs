@@ -32,6 +32,7 @@ fn spec(dummy: bool) -> RunSpec {
         }],
         ingest: SigningIdentity::generate().unwrap().verifying(),
         output_key: Key::generate().unwrap(),
+        order_key: Key::generate().unwrap(),
         dummy,
         receiver: None,
         lowered: Default::default(),

@@ -3,7 +3,9 @@ use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use hkdf::Hkdf;
 use serde::{Deserialize, Serialize};
+use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use crate::wrapped::Parts;
@@ -36,6 +38,12 @@ impl Key {
         Ok(Self(own))
     }
 
+    /// Another key, for one purpose: HKDF-Expand with SHA-256 (RFC 5869), this key as the
+    /// pseudorandom key and the context as info. It gives away nothing of this key.
+    pub fn derive(&self, context: &Context) -> Result<Self, VaultError> {
+        expand(self.danger_bytes(), context.encode())
+    }
+
     /// Writes the key to a new file that only its owner may read (0600).
     pub fn save(&self, path: &Path) -> Result<(), VaultError> {
         // Sized up front and filled in place, so that no unwiped copy stays behind.
@@ -61,6 +69,13 @@ impl Key {
     pub fn danger_bytes(&self) -> &[u8; 32] {
         &self.0
     }
+}
+
+fn expand(from: &[u8; 32], info: &[u8]) -> Result<Key, VaultError> {
+    let mut bytes = Box::new(Zeroizing::new([0_u8; 32]));
+    let hkdf = Hkdf::<Sha256>::from_prk(from).map_err(|_| VaultError::NotAKey)?;
+    hkdf.expand(info, bytes.as_mut_slice()).map_err(|_| VaultError::NotAKey)?;
+    Ok(Key(bytes))
 }
 
 impl fmt::Debug for Key {
@@ -127,6 +142,23 @@ mod tests {
     fn debug_shows_no_key_bytes() {
         let key = Key::danger_from_bytes(&[0xab; 32]).unwrap();
         assert_eq!(format!("{key:?}"), "Key(..)");
+    }
+
+    /// The first block of test case 1 of RFC 5869.
+    #[test]
+    fn derived_keys_are_those_of_hkdf_and_differ_by_key_and_context() {
+        let prk = "077709362c2e32df0ddc3f0dc47bba6390b6c73bb50f9c3122ec844ad7c2b3e5";
+        let prk: [u8; 32] = hex::decode(prk).unwrap().try_into().unwrap();
+        let key = expand(&prk, &hex::decode("f0f1f2f3f4f5f6f7f8f9").unwrap()).unwrap();
+        let wanted = "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf";
+        assert_eq!(hex::encode(key.danger_bytes()), wanted);
+        let derive = |seed: u8, purpose: &str| {
+            let key = Key::danger_from_bytes(&[seed; 32]).unwrap();
+            *key.derive(&Context::new(purpose)).unwrap().danger_bytes()
+        };
+        assert_eq!(derive(1, "a"), derive(1, "a"));
+        assert_ne!(derive(1, "a"), derive(2, "a"));
+        assert_ne!(derive(1, "a"), derive(1, "b"));
     }
 
     #[test]

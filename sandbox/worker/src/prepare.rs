@@ -25,6 +25,8 @@ pub fn prepare(site: &Site, ticket: VerifiedTicket, lease: v1::Lease) -> Result<
     }
     let output_key =
         Key::danger_from_bytes(&lease.output_key).map_err(|_| Refusal::Unreadable("output_key"))?;
+    let order_key =
+        Key::danger_from_bytes(&lease.order_key).map_err(|_| Refusal::Unreadable("order_key"))?;
     site.deployment.check_valid(jiff::Zoned::now().date())?;
     let bring_ins = open_bring_ins(&ticket, &lease)?;
     let data = open_data(site, &ticket.datasets)?;
@@ -36,6 +38,7 @@ pub fn prepare(site: &Site, ticket: VerifiedTicket, lease: v1::Lease) -> Result<
         data,
         ingest: site.ingest_key.clone(),
         output_key,
+        order_key,
         receiver: site.identified.clone(),
         dummy: false,
         lowered: site.config.lowered.clone(),

@@ -84,6 +84,7 @@ impl Run {
             data: vec![RunData { folder: sealed.folder().to_owned(), keys: sealed.keys().clone() }],
             ingest: sealed.signer().clone(),
             output_key: key.clone(),
+            order_key: key.clone(),
             dummy: false,
             receiver: None,
             lowered: Lowered::default(),

@@ -4,7 +4,7 @@ use sekisho_access::action::{CancelRun, HoldRun, StartRun};
 use sekisho_audit::{Actor, EventKind, RunUsage};
 use sekisho_domain::{
     FailureClass, LeaseId, OrganisationId, RunId, RunState, WorkerId, lifecycle::Lifecycle,
-    run::MAX_ATTEMPTS,
+    module::ModuleEvent, run::MAX_ATTEMPTS,
 };
 use sekisho_store::{Store, StoreError, leases::Leased, modules::component_context};
 use sekisho_vault::open;
@@ -12,7 +12,9 @@ use sekisho_vault::open;
 use super::{
     at_once, conflict, is_cut,
     site::Site,
-    study::{COMPONENT, MANIFEST, PARAMETERS, Study, sealed, sha256, submit},
+    study::{
+        COMPONENT, MANIFEST, PARAMETERS, Study, decide, project, record, sealed, sha256, submit,
+    },
 };
 
 pub(crate) async fn a_run_is_started_once_per_request(site: &mut Site) {
@@ -91,6 +93,29 @@ pub(crate) async fn sv_4_runs_above_the_agreed_rate_are_refused(site: &mut Site)
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 2);
     assert_eq!(site.names_since(mark).await, ["run_requested"; 5]);
     assert!(site.now() > begun.plus_seconds(9000));
+}
+
+/// The key of that order is the same for every run of a project and another for any other
+/// project, on one version of one data set.
+pub(crate) async fn each_project_has_an_order_of_patients_of_its_own(site: &mut Site) {
+    let mut study = Study::begin(site).await;
+    let mut keys = Vec::new();
+    for _ in 0..2 {
+        for _ in 0..2 {
+            study.start(site).await;
+            let leased = study.lease(site).await.unwrap();
+            assert_ne!(leased.order_key.danger_bytes(), leased.output_key.danger_bytes());
+            keys.push(*leased.order_key.danger_bytes());
+        }
+        study.project = project(site, &[&study.researcher]);
+        record(site, &study.steward, &study.project).await;
+        let module = submit(site, &study.researcher, &study.project).await;
+        let approve = ModuleEvent::Approve;
+        let reviewer = &study.module_reviewer;
+        study.module = decide(site, reviewer, &study.project, &module, approve).await.unwrap();
+    }
+    assert_eq!((keys[0], keys[2]), (keys[1], keys[3]));
+    assert_ne!(keys[0], keys[2]);
 }
 
 pub(crate) async fn a_run_is_leased_to_exactly_one_worker(site: &mut Site) {

@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -6,7 +7,8 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest as _, Sha256};
 
 use crate::layout::is_version;
-use crate::{DatasetError, FileEntry};
+use crate::reader::{check_file, found_files};
+use crate::{DatasetError, FileCheck, FileEntry};
 
 const LOCK: &str = ".lock";
 /// Leading dot and no version's shape: nobody takes a half-written folder for a version.
@@ -19,7 +21,8 @@ pub(super) struct SealingFolder {
     dataset: PathBuf,
     version: String,
     hidden: PathBuf,
-    published: bool,
+    /// Stays when this is dropped: published, or to be gone on with.
+    pub(super) stays: bool,
     _lock: File,
 }
 
@@ -29,6 +32,42 @@ impl SealingFolder {
         dataset: &str,
         version: Option<&str>,
     ) -> Result<Self, DatasetError> {
+        let mut this = Self::lock(root, dataset, version)?;
+        remove_leftovers(&this.dataset)?;
+        let hidden = &this.hidden;
+        fs::create_dir(hidden).map_err(DatasetError::io(hidden, "creating the folder"))?;
+        this.stays = false;
+        Ok(this)
+    }
+
+    /// Goes on with a folder that a killed writer left: `listed` files must be as they were,
+    /// and what else lies there is removed.
+    pub(super) fn resume<'a>(
+        root: &Path,
+        dataset: &str,
+        version: Option<&str>,
+        listed: impl Iterator<Item = (String, &'a FileEntry)>,
+    ) -> Result<Self, DatasetError> {
+        let this = Self::lock(root, dataset, version)?;
+        let listed: BTreeMap<_, _> = listed.collect();
+        if !fs::symlink_metadata(&this.hidden).is_ok_and(|found| found.is_dir()) {
+            let name = format!("{SEALING}{}", this.version);
+            return Err(DatasetError::tampered(&name, "the folder is missing"));
+        }
+        for path in found_files(&this.hidden)? {
+            if !listed.contains_key(&path) {
+                let path = this.hidden.join(path);
+                fs::remove_file(&path).map_err(DatasetError::io(&path, "removing leftovers"))?;
+            }
+        }
+        for (path, entry) in &listed {
+            check_file(&this.hidden, path, entry, FileCheck::Sha256)?;
+        }
+        Ok(this)
+    }
+
+    /// Takes the data set's lock. The folder is not touched, nor when this is dropped.
+    fn lock(root: &Path, dataset: &str, version: Option<&str>) -> Result<Self, DatasetError> {
         let folder = root.join(dataset);
         fs::create_dir_all(&folder).map_err(DatasetError::io(&folder, "creating the folder"))?;
         let lock = lock(&folder, dataset)?;
@@ -41,10 +80,8 @@ impl SealingFolder {
             let dataset = dataset.to_owned();
             return Err(DatasetError::DuplicateVersion { dataset, version });
         }
-        remove_leftovers(&folder)?;
         let hidden = folder.join(format!("{SEALING}{version}"));
-        fs::create_dir(&hidden).map_err(DatasetError::io(&hidden, "creating the folder"))?;
-        Ok(Self { dataset: folder, version, hidden, published: false, _lock: lock })
+        Ok(Self { dataset: folder, version, hidden, stays: true, _lock: lock })
     }
 
     pub(super) fn version(&self) -> &str {
@@ -80,9 +117,8 @@ impl SealingFolder {
         Ok(HashedFile { path, file, hash: Sha256::new(), bytes: 0 })
     }
 
-    /// Flushes every folder and gives the version its name. A kill at any moment leaves
-    /// either no version or the whole of it.
-    pub(super) fn publish(mut self) -> Result<PathBuf, DatasetError> {
+    /// Flushes every folder: what was closed so far outlives a loss of power.
+    pub(super) fn flush(&self) -> Result<(), DatasetError> {
         let entries = fs::read_dir(&self.hidden);
         for entry in entries.map_err(DatasetError::io(&self.hidden, "listing"))? {
             let path = entry.map_err(DatasetError::io(&self.hidden, "listing"))?.path();
@@ -91,11 +127,18 @@ impl SealingFolder {
             }
         }
         flush(&self.hidden)?;
+        flush(&self.dataset)
+    }
+
+    /// Flushes every folder and gives the version its name. A kill at any moment leaves
+    /// either no version or the whole of it.
+    pub(super) fn publish(mut self) -> Result<PathBuf, DatasetError> {
+        self.flush()?;
         let published = self.published_path();
         // Fails when the name is taken: a version's folder is never empty.
         fs::rename(&self.hidden, &published)
             .map_err(DatasetError::io(&published, "publishing the version"))?;
-        self.published = true;
+        self.stays = true;
         flush(&self.dataset)?;
         Ok(published)
     }
@@ -103,7 +146,7 @@ impl SealingFolder {
 
 impl Drop for SealingFolder {
     fn drop(&mut self) {
-        if !self.published {
+        if !self.stays {
             // Nothing to be done when it fails: the next writer removes it.
             let _ = fs::remove_dir_all(&self.hidden);
         }

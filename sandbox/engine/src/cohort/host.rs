@@ -19,7 +19,7 @@ use crate::run::{Made, Prepared};
 use crate::sandbox::Bounds;
 use crate::scan::{ReadAhead, Scan};
 use crate::view::TableView;
-pub(super) use numbers::Numbers;
+pub(crate) use numbers::Numbers;
 
 /// Times a run may open tables.
 const MOST_OPENINGS: u32 = 64;

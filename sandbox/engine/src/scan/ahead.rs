@@ -4,16 +4,18 @@ use std::thread;
 use arrow::record_batch::RecordBatch;
 
 use super::Scan;
+use super::order::{BATCH_ROWS, BLOCK_ROWS, Shuffled};
 use crate::failure::Failed;
 
-/// Batches that wait for the guest. More would only hold more memory.
-const WAITING: usize = 2;
+/// Batches that wait for the guest: those of one block, so that the next is made meanwhile.
+/// More would only hold more memory.
+const WAITING: usize = BLOCK_ROWS / BATCH_ROWS;
 
-/// All rows of a pass, bucket after bucket, deciphered and decoded on a thread of their own
+/// All rows of a pass in the project's order, deciphered and decoded on a thread of their own
 /// while the guest computes on those before.
 ///
-/// The order is that of the buckets, whatever the threads do. The thread ends with the pass,
-/// or when this is dropped.
+/// The order is the same whatever the threads do. The thread ends with the pass, or when this
+/// is dropped.
 pub(crate) struct ReadAhead(Receiver<Result<RecordBatch, Failed>>);
 
 impl ReadAhead {
@@ -45,12 +47,10 @@ fn read(scan: &Scan, give: &SyncSender<Result<RecordBatch, Failed>>) {
 }
 
 fn give_all(scan: &Scan, give: &SyncSender<Result<RecordBatch, Failed>>) -> Result<(), Failed> {
-    for bucket in 0..scan.buckets {
-        let mut rows = scan.bucket(bucket)?;
-        while let Some(batch) = rows.next()? {
-            if give.send(Ok(batch)).is_err() {
-                return Ok(());
-            }
+    let mut rows = Shuffled::over(scan);
+    while let Some(batch) = rows.next()? {
+        if give.send(Ok(batch)).is_err() {
+            return Ok(());
         }
     }
     Ok(())

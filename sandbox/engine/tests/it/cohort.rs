@@ -9,7 +9,7 @@ use sekisho_proto::v1;
 use sekisho_proto::v1::cell::Value;
 use sekisho_proto::v1::output::Body;
 
-use crate::support::{Memory, evidence, grant, guest, job, parameter, report, table};
+use crate::support::{Memory, evidence, grant, guest, job, order_key, parameter, report, table};
 
 #[test]
 fn a_guest_reads_every_row_and_emits_every_kind() {
@@ -92,6 +92,7 @@ fn crosstab(suppress_below: i64) -> v1::CheckedOutput {
         bring_ins: Vec::new(),
         data: Arc::new(ehr()),
         limits: v1::RunLimits::default(),
+        order_key: order_key(),
         dummy: false,
     });
     report.outputs.remove(0)

@@ -8,7 +8,7 @@ use sekisho_module::ColumnKind;
 use sekisho_proto::v1;
 use sekisho_proto::v1::output::Body;
 
-use crate::support::{Memory, evidence, grant, guest, report, root};
+use crate::support::{Memory, evidence, grant, guest, order_key, report, root};
 
 fn lung() -> Memory {
     let mut reader = csv::Reader::from_path(root().join("tests/data/lung.csv")).unwrap();
@@ -42,6 +42,7 @@ fn curves(min_cell: u32) -> Vec<(v1::CheckedOutput, v1::SurvivalCurve)> {
         bring_ins: Vec::new(),
         data: Arc::new(lung()),
         limits: v1::RunLimits { min_cell, ..v1::RunLimits::default() },
+        order_key: order_key(),
         dummy: false,
     };
     let made = report(job).outputs.into_iter().map(|output| {

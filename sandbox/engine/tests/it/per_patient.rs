@@ -89,7 +89,8 @@ fn progress_rises_to_ten() {
         run(job(name), &mut heard).unwrap();
         assert!(heard.0.is_sorted_by(|a, b| a < b), "{:?}", heard.0);
         assert_eq!(heard.0.last(), Some(&10));
-        assert!(heard.0.len() > 3, "{:?}", heard.0);
+        // In the cohort world a block of rows is read before the guest sees the first.
+        assert!(heard.0.len() > 3 || name == "columns", "{:?}", heard.0);
     }
 }
 

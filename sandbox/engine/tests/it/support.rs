@@ -11,6 +11,7 @@ use sekisho_engine::{
 };
 use sekisho_module::ColumnKind;
 use sekisho_proto::v1;
+use sekisho_vault::Key;
 
 pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
@@ -141,6 +142,10 @@ pub(crate) fn parameter(name: &str, value: v1::parameter::Value) -> v1::Paramete
     v1::Parameter { name: name.to_owned(), value: Some(value) }
 }
 
+pub(crate) fn order_key() -> Key {
+    Key::danger_from_bytes(&[7; 32]).unwrap()
+}
+
 /// A job of a built guest over 300 patients' visits.
 pub(crate) fn job(name: &str) -> Job {
     let (component, manifest) = guest(name);
@@ -152,6 +157,7 @@ pub(crate) fn job(name: &str) -> Job {
         bring_ins: Vec::new(),
         data: Arc::new(visits(300)),
         limits: v1::RunLimits { wall_seconds: 60, min_cell: 10, ..v1::RunLimits::default() },
+        order_key: order_key(),
         dummy: false,
     }
 }

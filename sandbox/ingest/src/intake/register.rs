@@ -56,6 +56,15 @@ impl Deletions {
         &self.requests
     }
 
+    /// What the requests of an id space come to, under its key.
+    pub(crate) fn keyed_digest(&self, names: &Pseudonyms) -> String {
+        let mut all = Context::new("sekisho.deletion-requests");
+        for request in self.requests.iter().filter(|request| request.id_space == names.space()) {
+            all = all.number(request.token).text(&request.reference).text(&request.received_on);
+        }
+        names.keyed_digest(all.encode())
+    }
+
     /// Records a request and writes the register anew, whole or not at all.
     pub fn add(
         &mut self,

@@ -38,6 +38,8 @@ pub struct Summary {
     pub report: Option<PathBuf>,
     /// The sealed reject file, when rows were rejected.
     pub rejects: Option<PathBuf>,
+    /// Tables that an attempt before this one had finished.
+    pub resumed: Vec<String>,
 }
 
 /// What became of the sources of one ingest.
@@ -47,6 +49,7 @@ pub(super) struct Taken {
     pub(super) notice_days: u32,
     pub(super) totals: BTreeMap<String, Totals>,
     pub(super) rejects: Option<PathBuf>,
+    pub(super) resumed: Vec<String>,
 }
 
 impl Ingest<'_> {
@@ -67,9 +70,9 @@ impl Ingest<'_> {
         }
         let sealed = sealed.publish()?;
         let catalogue = write_catalogue(&sealed.folder, &sealed.catalogue)?;
-        let (totals, lists, rejects) = match taken {
-            Some(taken) => (taken.totals, taken.lists, taken.rejects),
-            None => (BTreeMap::new(), Vec::new(), None),
+        let (totals, lists, rejects, resumed) = match taken {
+            Some(taken) => (taken.totals, taken.lists, taken.rejects, taken.resumed),
+            None => (BTreeMap::new(), Vec::new(), None, Vec::new()),
         };
         let tables = sealed.manifest.tables.iter();
         Ok(Summary {
@@ -87,6 +90,7 @@ impl Ingest<'_> {
             lists,
             report,
             rejects,
+            resumed,
         })
     }
 
@@ -194,7 +198,8 @@ mod tests {
             let provenance = ingest.provenance("test".to_owned());
             let sealed = ingest.seal(writer, provenance, &mut crate::Silent).unwrap();
             let (lists, totals) = (Vec::new(), BTreeMap::new());
-            let taken = Taken { gate, lists, notice_days: 30, totals, rejects: None };
+            let taken =
+                Taken { gate, lists, notice_days: 30, totals, rejects: None, resumed: Vec::new() };
             ingest.publish(sealed, Some(taken))
         };
         let refused = publish(true).unwrap_err();

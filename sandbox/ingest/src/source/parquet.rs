@@ -1,5 +1,4 @@
 use std::fs::{self, File};
-use std::io;
 use std::path::{Path, PathBuf};
 
 use arrow::array::{Array as _, StringArray};
@@ -8,7 +7,7 @@ use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
-use super::{HashedReader, Rows, io_error};
+use super::{Rows, io_error, sha256_of};
 use crate::process::FieldError;
 use crate::{IngestError, SourceError};
 
@@ -35,8 +34,7 @@ impl ParquetRows {
     /// Opens the file, reads its schema, and hashes it: its parts are not read in order.
     pub(crate) fn open(file: &Path, null: &str) -> Result<Self, IngestError> {
         let bytes = fs::metadata(file).map_err(|source| io_error(file, source))?.len();
-        let mut hashed = HashedReader::open(file)?;
-        io::copy(&mut hashed, &mut io::sink()).map_err(|source| io_error(file, source))?;
+        let digest = sha256_of(file)?;
         let opened = File::open(file).map_err(|source| io_error(file, source))?;
         let unreadable = |_| whole(file, "source.not_parquet", "", "not readable as Parquet");
         let builder = ParquetRecordBatchReaderBuilder::try_new(opened).map_err(unreadable)?;
@@ -64,7 +62,7 @@ impl ParquetRows {
             row: 0,
             rows: u64::try_from(rows).unwrap_or(0),
             bytes,
-            digest: hashed.hash.finish(),
+            digest,
         })
     }
 

@@ -9,5 +9,6 @@ mod dicom_file;
 mod intake;
 mod linkage;
 mod parquet;
+mod resume;
 mod site;
 mod sources;

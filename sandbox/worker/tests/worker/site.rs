@@ -141,6 +141,7 @@ impl Folder {
             output_key: Key::generate().unwrap().danger_bytes().to_vec(),
             lease_expires_at: Some((issued + Duration::from_secs(2)).into()),
             bring_ins: vec![],
+            order_key: Key::generate().unwrap().danger_bytes().to_vec(),
         }
     }
 

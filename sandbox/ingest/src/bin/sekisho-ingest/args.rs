@@ -210,6 +210,10 @@ pub(crate) struct SourceArgs {
     /// file; at 0 the first wrong rows are shown and nothing is published.
     #[arg(long, default_value_t = 0.0, value_parser = share, value_name = "SHARE")]
     pub(crate) max_rejected: f64,
+    /// Go on after the last table that a killed ingest of the same had finished. Without it
+    /// an ingest starts anew.
+    #[arg(long)]
+    pub(crate) resume: bool,
 }
 
 #[derive(Args)]

@@ -73,6 +73,7 @@ pub(crate) fn reidentify(args: &ReidentifyArgs) -> Result<Done, IngestError> {
             encoding: args.encoding,
         },
         max_rejected: 0.0,
+        resume: false,
     };
     let profile = profile(&args.profile)?;
     let today = jiff::Zoned::now().date();
@@ -108,6 +109,7 @@ fn source(
             encoding: args.encoding,
         },
         max_rejected: args.max_rejected,
+        resume: args.resume,
     };
     ingest(&args.target, quiet, |ingest, progress| {
         ingest.source(format, profile, tables, &intake, progress)

@@ -56,6 +56,9 @@ impl Drop for Bar {
 pub(crate) fn summary_text(summary: &Summary) -> String {
     let mut text =
         format!("Sealed {} {}: {} patients\n", summary.dataset, summary.version, summary.patients);
+    if !summary.resumed.is_empty() {
+        text.push_str(&format!("Finished before: {}\n", summary.resumed.join(", ")));
+    }
     for (table, rows) in &summary.rows {
         text.push_str(&format!("  {table:20} {rows:>10} rows\n"));
     }
