@@ -258,14 +258,9 @@ fn codes(refused: &Refused) -> Vec<String> {
     codes
 }
 
-/// Codes of findings by which a person might be told (RI-1).
-const IDENTIFYING: [&str; 4] =
-    ["identifying_column", "identifying_value", "date_value", "near_unique"];
-
 /// The refusal as its submitter sees it. Findings say where, never what stands there.
 fn explain(refused: &Refused) -> AppError {
-    let identifying = refused.findings.iter().any(|found| IDENTIFYING.contains(&found.code));
-    let code = if identifying { "TABLE_IDENTIFYING" } else { "TABLE_REFUSED" };
+    let code = if refused.identifying { "TABLE_IDENTIFYING" } else { "TABLE_REFUSED" };
     let shown: Vec<_> =
         refused.findings.iter().take(MOST_FINDINGS).map(ToString::to_string).collect();
     let mut message = shown.join("; ");

@@ -107,6 +107,7 @@ cases! {
             sv_3_closing_a_project_refuses_its_orders,
             sv_3_closing_a_project_erases_sealed_tokens,
             ri_2_a_confirmed_order_is_traced_once_and_given_up_in_the_end,
+            ri_2_a_trace_whose_lease_ran_out_is_handed_out_again,
         }
         bring_ins {
             ag_5_a_table_is_decided_once_and_takes_its_name,

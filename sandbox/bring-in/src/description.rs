@@ -130,6 +130,6 @@ fn about(column: Option<&str>, about: &str, findings: &mut Findings) {
 fn identifying(word: Option<&str>, column: Option<&str>, findings: &mut Findings) {
     if let Some(word) = word {
         let message = format!("`{word}` says that it names a person, or a day or place of one");
-        findings.add("identifying_column", None, column, message);
+        findings.add_identifying("identifying_column", None, column, message);
     }
 }

@@ -35,6 +35,8 @@ pub struct Refused {
     pub findings: Vec<Finding>,
     /// How many more there are.
     pub more: u64,
+    /// Whether one of them, kept or not, is that a person might be told (RI-1).
+    pub identifying: bool,
 }
 
 impl fmt::Display for Refused {
@@ -57,6 +59,7 @@ impl fmt::Display for Refused {
 pub(crate) struct Findings {
     kept: Vec<Finding>,
     more: u64,
+    identifying: bool,
 }
 
 impl Findings {
@@ -75,13 +78,25 @@ impl Findings {
         self.kept.push(Finding { code, line, column, message });
     }
 
+    /// Adds one by which a person might be told (RI-1).
+    pub(crate) fn add_identifying(
+        &mut self,
+        code: &'static str,
+        line: Option<u64>,
+        column: Option<&str>,
+        message: impl Into<String>,
+    ) {
+        self.identifying = true;
+        self.add(code, line, column, message);
+    }
+
     /// What was made, if nothing was found.
     pub(crate) fn or<T>(self, made: T) -> Result<T, Refused> {
         if self.kept.is_empty() { Ok(made) } else { Err(self.refused()) }
     }
 
     pub(crate) fn refused(self) -> Refused {
-        Refused { findings: self.kept, more: self.more }
+        Refused { findings: self.kept, more: self.more, identifying: self.identifying }
     }
 }
 

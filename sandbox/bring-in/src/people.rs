@@ -32,7 +32,7 @@ pub(crate) fn told_apart(table: &Table, findings: &mut Findings) {
     for (column, values) in table.description.columns.iter().zip(&table.values) {
         if column.name != table.description.key && nearly_unique(values) {
             let message = "nearly every row has a value of its own, as numbers of persons have";
-            findings.add("near_unique", None, Some(&column.name), message);
+            findings.add_identifying("near_unique", None, Some(&column.name), message);
         }
     }
 }

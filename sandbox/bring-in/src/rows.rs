@@ -104,7 +104,7 @@ impl Building {
             }
             if let Some((code, pattern)) = looks(field, column.kind) {
                 let message = format!("the value looks like one of a person: {pattern}");
-                self.findings.add(code, at.0, at.1, message);
+                self.findings.add_identifying(code, at.0, at.1, message);
             }
         }
         let key = record.get(self.key).unwrap_or_default();

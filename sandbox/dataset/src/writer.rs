@@ -19,7 +19,7 @@ mod uniqueness;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use arrow::array::RecordBatch;
+use arrow::array::{Array as _, RecordBatch, UInt64Array};
 use sekisho_vault::{Key, KeyWrapper, SigningIdentity};
 
 use crate::grant::TableKeys;
@@ -359,4 +359,9 @@ fn json(value: &impl serde::Serialize) -> Vec<u8> {
     let mut bytes = serde_json::to_vec_pretty(value).unwrap_or_default();
     bytes.push(b'\n');
     bytes
+}
+
+/// The patients of a batch's rows: its first column.
+fn tokens(batch: &RecordBatch) -> Option<&UInt64Array> {
+    batch.columns().first()?.as_any().downcast_ref()
 }

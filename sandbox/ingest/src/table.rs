@@ -119,9 +119,7 @@ impl TableIntake<'_> {
             return Ok(Frequent::default());
         }
         let mut rows = open()?;
-        let Some(mut counter) = Counter::of(table, rows.headers()) else {
-            return Ok(Frequent::default());
-        };
+        let mut counter = Counter::of(table, rows.headers());
         let mut processor = processor(self.profile, table, file, &*rows, Frequent::default())?;
         let (mut number, mut wrong) = (0, Vec::new());
         while rows.advance()? {

@@ -52,6 +52,12 @@ pub(crate) fn text(value: &Value, key: &str) -> String {
     }
 }
 
+/// A number, which JSON has as a text where it may be large.
+pub(crate) fn number(value: &Value) -> u64 {
+    let text = value.to_string();
+    text.trim_matches('"').parse().unwrap_or_else(|_| panic!("not a number: {value}"))
+}
+
 /// The elements of a JSON list.
 pub(crate) fn list(value: &Value) -> &[Value] {
     value.as_array().map(Vec::as_slice).unwrap_or_else(|| panic!("not a list: {value}"))

@@ -175,8 +175,12 @@ impl Store {
                 Box::pin(async move {
                     let mut found = held(tx, id, lease_id).await?;
                     found.lease = None;
-                    let mut events = vec![lost];
-                    if class != FailureClass::Environment || found.attempts >= MAX_ATTEMPTS {
+                    let given_back = class == FailureClass::Environment;
+                    let mut events = Vec::new();
+                    if given_back {
+                        events.push(lost);
+                    }
+                    if !given_back || found.attempts >= MAX_ATTEMPTS {
                         found.state = found.state.apply(ReidentificationEvent::Refuse)?;
                         events.push(refused);
                     }

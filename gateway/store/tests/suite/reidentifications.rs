@@ -7,6 +7,7 @@ use sekisho_access::{
     },
     resource::{ProjectResource, ReidentificationRegister, ReidentificationResource},
 };
+use sekisho_audit::EventKind;
 use sekisho_domain::{
     FailureClass, LeaseId, PersonId, Reidentification, ReidentificationId, ReidentificationState,
     Role,
@@ -197,6 +198,34 @@ pub(crate) async fn ri_2_a_confirmed_order_is_traced_once_and_given_up_in_the_en
         assert_eq!(conflict(again), "LEASE_LOST");
     }
     assert_eq!(state(site, &order).await, ReidentificationState::Refused);
+    assert_eq!(lost(site).await, MAX_ATTEMPTS as usize, "each time it was given back");
     let permit = site.permit::<FetchReidentification>(&second, resource(&study, &order)).await;
     assert_eq!(conflict(site.store().fetch_reidentification(permit).await), "WRONG_STATE");
+}
+
+pub(crate) async fn ri_2_a_trace_whose_lease_ran_out_is_handed_out_again(site: &mut Site) {
+    let (study, second, order) = ordered(site).await;
+    let digest = order.order_sha256.clone();
+    confirm(site, (&study, &second, &order), second.person.person_id, &digest).await.unwrap();
+    let lease_id = lease(site, &study).await;
+    site.store().tend_reidentifications(site.now().plus_seconds(59)).await.unwrap();
+    assert!(!site.store().trace_waits().await.unwrap());
+    site.store().tend_reidentifications(site.now().plus_seconds(60)).await.unwrap();
+    assert!(site.store().trace_waits().await.unwrap());
+    assert_eq!(lost(site).await, 1);
+    assert_eq!(conflict(hold(site, &study, &order, lease_id).await), "LEASE_LOST");
+    // What the run itself broke ends it, and was not given back.
+    let lease_id = lease(site, &study).await;
+    let worker = site.worker(study.worker);
+    let permit = site.permit_to::<HoldTrace>(&worker, resource(&study, &order)).await;
+    let class = FailureClass::ContractViolation;
+    site.store().fail_trace(permit, lease_id, class).await.unwrap();
+    assert_eq!(state(site, &order).await, ReidentificationState::Refused);
+    assert_eq!(lost(site).await, 1);
+}
+
+/// How often a trace left its worker without an end.
+async fn lost(site: &Site) -> usize {
+    let events = site.events().await;
+    events.iter().filter(|event| matches!(event.kind, EventKind::TraceLost { .. })).count()
 }

@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
 
-use arrow::array::{Array, Date32Array, UInt64Array};
+use arrow::array::{Array, Date32Array};
 use arrow::record_batch::RecordBatch;
 
+use super::tokens;
 use crate::{Coverage, TableSpec, rounded, year_month};
 
 /// Counts what the catalogue tells of a table while its rows pass, by token. What it shows
@@ -57,9 +58,7 @@ impl Facts {
 
     pub(super) fn add(&mut self, batch: &RecordBatch) {
         self.rows += batch.num_rows() as u64;
-        let tokens = batch.columns().first();
-        let tokens = tokens.and_then(|tokens| tokens.as_any().downcast_ref::<UInt64Array>());
-        let Some(tokens) = tokens.map(|tokens| tokens.values()) else { return };
+        let Some(tokens) = tokens(batch).map(|tokens| tokens.values()) else { return };
         for token in tokens.iter() {
             self.persons.add(*token);
         }
@@ -135,7 +134,7 @@ impl Filled {
 mod tests {
     use std::sync::Arc;
 
-    use arrow::array::ArrayRef;
+    use arrow::array::{ArrayRef, UInt64Array};
 
     use super::*;
 

@@ -1,6 +1,5 @@
 use std::sync::Arc;
 
-use arrow::array::UInt64Array;
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
@@ -15,7 +14,7 @@ use super::folder::SealingFolder;
 use super::quick::Quick;
 use super::sorted::{SortedTable, TableRows};
 use super::uniqueness::Uniqueness;
-use super::{FreshKeys, manifest_columns};
+use super::{FreshKeys, manifest_columns, tokens};
 use crate::layout::{self, Place};
 use crate::{DatasetError, DictionaryEntry, ManifestTable, TableFile, TableSpec};
 
@@ -167,9 +166,7 @@ impl Passed {
         if let Some(uniqueness) = &mut self.uniqueness {
             uniqueness.add(batch);
         }
-        let tokens = batch.columns().first();
-        let tokens = tokens.and_then(|tokens| tokens.as_any().downcast_ref::<UInt64Array>());
-        for token in tokens.map(|tokens| tokens.values().as_ref()).unwrap_or_default() {
+        for token in tokens(batch).map(|tokens| tokens.values().as_ref()).unwrap_or_default() {
             if self.patients.last() != Some(token) {
                 self.patients.push(*token);
             }

@@ -7,6 +7,7 @@ use arrow::compute::interleave_record_batch;
 use arrow::record_batch::RecordBatch;
 
 use super::run::Rows;
+use super::tokens;
 use crate::DatasetError;
 
 /// Rows of one batch of the merge, at most.
@@ -101,9 +102,7 @@ impl Cursor<'_> {
 fn part(rest: &mut Rows<'_>) -> Result<Option<(RecordBatch, UInt64Array)>, DatasetError> {
     for batch in rest {
         let batch = batch?;
-        let tokens = batch.columns().first();
-        let tokens = tokens.and_then(|tokens| tokens.as_any().downcast_ref::<UInt64Array>());
-        if let Some(tokens) = tokens.filter(|tokens| !tokens.is_empty()) {
+        if let Some(tokens) = tokens(&batch).filter(|tokens| !tokens.is_empty()) {
             let tokens = tokens.clone();
             return Ok(Some((batch, tokens)));
         }

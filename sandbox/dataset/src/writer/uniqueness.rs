@@ -1,12 +1,11 @@
 use std::collections::{BTreeSet, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher as _};
 
-use arrow::array::{
-    Array, Date32Array, Float64Array, Int64Array, PrimitiveArray, UInt32Array, UInt64Array,
-};
+use arrow::array::{Array, Date32Array, Float64Array, Int64Array, PrimitiveArray, UInt32Array};
 use arrow::datatypes::ArrowPrimitiveType;
 use arrow::record_batch::RecordBatch;
 
+use super::tokens;
 use crate::{TableSpec, UniquenessNote};
 
 /// Classes that are held at most: some 40 MB.
@@ -54,9 +53,7 @@ impl Uniqueness {
 
     /// Counts rows as they are sealed, by token.
     pub(super) fn add(&mut self, batch: &RecordBatch) {
-        let tokens = batch.columns().first();
-        let tokens = tokens.and_then(|tokens| tokens.as_any().downcast_ref::<UInt64Array>());
-        let Some(tokens) = tokens else { return };
+        let Some(tokens) = tokens(batch) else { return };
         let quasi = self.quasi.iter().filter_map(|place| batch.columns().get(*place));
         let quasi: Vec<&dyn Array> = quasi.map(AsRef::as_ref).collect();
         for (row, token) in tokens.values().iter().enumerate() {

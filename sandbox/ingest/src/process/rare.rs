@@ -32,9 +32,8 @@ impl Counter {
         table.columns.iter().any(|column| matches!(column.rule, Rule::Rare { .. }))
     }
 
-    /// `None` when no column of the table has the rule.
-    pub(crate) fn of(table: &TableSpec, headers: &[String]) -> Option<Self> {
-        let columns: Vec<_> = table
+    pub(crate) fn of(table: &TableSpec, headers: &[String]) -> Self {
+        let columns = table
             .columns
             .iter()
             .enumerate()
@@ -45,7 +44,7 @@ impl Counter {
                 Some(RareColumn { column, place, below: *below as usize, persons, frequent })
             })
             .collect();
-        (!columns.is_empty()).then_some(Self { columns })
+        Self { columns }
     }
 
     /// Counts one row of a person, which must be one that will be sealed: anybody else would

@@ -10,246 +10,17 @@
     reason = "tests"
 )]
 
-use std::{fmt::Write as _, fs, net::IpAddr, path::Path, sync::Arc};
+mod stage;
 
-use async_trait::async_trait;
+use std::{fmt::Write as _, fs, path::Path, sync::Arc};
+
 use sekisho_access::{
-    Action, ActiveSession, Authorizer, Caller, DecisionLog, FreshAssertion, LogUnavailable, Permit,
-    PolicyEngine, Refusal, SessionRecord, StepUps, Who, action, resource::*,
+    ActiveSession, Authorizer, Caller, PolicyEngine, Refusal, SessionRecord, Who, action,
+    resource::*,
 };
-use sekisho_audit::Event;
 use sekisho_domain::*;
 
-/// Accepts every record.
-struct Accepting;
-
-#[async_trait]
-impl DecisionLog for Accepting {
-    async fn append(&self, _: Vec<Event>) -> Result<u64, LogUnavailable> {
-        Ok(0)
-    }
-}
-
-/// Accepts none.
-struct Broken;
-
-#[async_trait]
-impl DecisionLog for Broken {
-    async fn append(&self, _: Vec<Event>) -> Result<u64, LogUnavailable> {
-        Err(LogUnavailable("disk full".to_owned()))
-    }
-}
-
-const NOW: Timestamp = Timestamp::from_millis(1_800_000_000_000);
-
-struct World {
-    project: Project,
-    researcher: Person,
-    stranger: Person,
-    staff: Vec<(&'static str, Person)>,
-    own_reviewer: Person,
-    worker: WorkerId,
-}
-
-fn person(organisation_id: OrganisationId, roles: &[Role]) -> Person {
-    Person {
-        person_id: PersonId::new(NOW),
-        display_name: "somebody".to_owned(),
-        organisation_id,
-        roles: roles.to_vec(),
-        active: true,
-        oidc_issuer: "https://idp.example".to_owned(),
-        oidc_subject: "subject".to_owned(),
-        training_until: Some(NOW.plus_seconds(86_400)),
-        pledged_at: Some(NOW.plus_seconds(-86_400)),
-    }
-}
-
-fn world() -> World {
-    let (producer, user) = (OrganisationId::new(NOW), OrganisationId::new(NOW));
-    let researcher = person(user, &[Role::Handler]);
-    let staff = Role::ALL
-        .into_iter()
-        .filter(|role| *role != Role::Handler)
-        .map(|role| (role.name(), person(producer, &[role])))
-        .collect();
-    let agreement = Agreement {
-        agreement_id: AgreementId::new(NOW),
-        organisation_id: user,
-        purpose: "study".to_owned(),
-        handlers: vec![researcher.person_id],
-        places: vec!["127.0.0.0/8".to_owned().try_into().unwrap()],
-        dataset_id: "lung".to_owned(),
-        dataset_version: "v1".to_owned(),
-        tables: vec![],
-        joined: vec![],
-        period_start: NOW.plus_seconds(-3600),
-        period_end: NOW.plus_seconds(3600),
-        provision_method: ProvisionMethod::Visiting,
-        bring_in: true,
-        take_out: true,
-        min_cell: 10,
-        cohort_floor: 0,
-        runs_per_hour: 10,
-    };
-    let project = Project {
-        project_id: ProjectId::new(NOW),
-        name: "study".to_owned(),
-        agreement,
-        closure: None,
-    };
-    World {
-        project,
-        researcher,
-        stranger: person(user, &[Role::Handler]),
-        staff,
-        own_reviewer: person(user, &[Role::OutputReviewer, Role::ModuleReviewer]),
-        worker: WorkerId::new(NOW),
-    }
-}
-
-fn caller(person: &Person, level: BiometricLevel, at: Timestamp, peer: &str) -> Caller {
-    let record = SessionRecord {
-        session_id: SessionId::new(NOW),
-        person_id: person.person_id,
-        level,
-        credential_id: "credential".to_owned(),
-        started_at: at,
-        expires_at: at.plus_seconds(60),
-        ended_at: None,
-    };
-    let session = ActiveSession::admit(record, person.clone(), at).unwrap();
-    Caller {
-        who: Who::Person(Box::new(session)),
-        peer: peer.parse().unwrap(),
-        request_id: RequestId::new(NOW),
-        at,
-    }
-}
-
-/// An assertion as a redeemed ceremony gives it.
-fn fresh(level: BiometricLevel) -> FreshAssertion {
-    let (ledger, session) = (StepUps::default(), SessionId::new(NOW));
-    let id = ledger.begin(session, "00".to_owned(), (), NOW);
-    let (redeemed, ()) = ledger.redeem(id, session, "00", NOW).unwrap();
-    redeemed.verified(level)
-}
-
-/// Asks for one action and says what came of it in one word.
-async fn ask<A: Action>(authorizer: &Authorizer, caller: &Caller, resource: A::Resource) -> String {
-    let result = match A::NAME {
-        "CastVote"
-        | "CloseProject"
-        | "RecordAgreement"
-        | "SetLinkageDate"
-        | "RotateVaultKey"
-        | "DecideBringIn"
-        | "OrderReidentification"
-        | "ConfirmReidentification" => {
-            authorizer.authorize_fresh::<A>(caller, resource, fresh(BiometricLevel::B1)).await
-        }
-        _ => authorizer.authorize::<A>(caller, resource).await,
-    };
-    answer(result)
-}
-
-fn answer<A: Action>(result: Result<Permit<A>, Refusal>) -> String {
-    match result {
-        Ok(_) => "yes".to_owned(),
-        Err(Refusal::Hidden) => "hidden".to_owned(),
-        Err(Refusal::Denied(rules)) => rules
-            .iter()
-            .map(|rule| format!("{}({})", rule.policy, rule.rule))
-            .collect::<Vec<_>>()
-            .join(" "),
-        Err(Refusal::Log(error)) => format!("error: {error}"),
-    }
-}
-
-struct Resources {
-    terms: ProjectTerms,
-    world_worker: WorkerId,
-    requester: PersonId,
-    organisation: OrganisationId,
-}
-
-impl Resources {
-    fn new(world: &World, peer: IpAddr) -> Self {
-        Self {
-            terms: ProjectTerms::new(&world.project, peer),
-            world_worker: world.worker,
-            requester: world.researcher.person_id,
-            organisation: world.researcher.organisation_id,
-        }
-    }
-
-    fn project(&self) -> ProjectResource {
-        ProjectResource { terms: self.terms.clone() }
-    }
-
-    fn plan(&self, ungranted: &[&str], module_state: ModuleState) -> RunPlan {
-        RunPlan {
-            terms: self.terms.clone(),
-            module_id: ModuleId::new(NOW),
-            module_state,
-            ungranted: ungranted.iter().map(|name| (*name).to_owned()).collect(),
-            unlinkable: vec![],
-        }
-    }
-
-    fn unlinkable_plan(&self) -> RunPlan {
-        let unlinkable = vec!["jisedai (pseudonymised_info) with ndb (anonymised_info)".to_owned()];
-        RunPlan { unlinkable, ..self.plan(&[], ModuleState::Approved) }
-    }
-
-    fn module(&self) -> ModuleResource {
-        let module_id = ModuleId::new(NOW);
-        ModuleResource { terms: self.terms.clone(), module_id, submitted_by: self.requester }
-    }
-
-    fn bring_in(&self) -> BringInResource {
-        let bring_in_id = BringInId::new(NOW);
-        BringInResource { terms: self.terms.clone(), bring_in_id, submitted_by: self.requester }
-    }
-
-    fn run(&self) -> RunResource {
-        RunResource {
-            terms: self.terms.clone(),
-            run_id: RunId::new(NOW),
-            requested_by: self.requester,
-            state: RunState::Running,
-            held_by: Some(self.world_worker),
-        }
-    }
-
-    fn output(&self, released: bool) -> OutputResource {
-        let output_id = OutputId::new(NOW);
-        OutputResource { terms: self.terms.clone(), output_id, released, under_review: true }
-    }
-
-    fn review(&self) -> ReviewResource {
-        ReviewResource {
-            terms: self.terms.clone(),
-            review_request_id: ReviewRequestId::new(NOW),
-            requested_by: self.requester,
-            organisation: self.organisation,
-            state: ReviewState::InReview,
-            voters: vec![],
-        }
-    }
-
-    fn reidentification(&self) -> ReidentificationResource {
-        ReidentificationResource {
-            reidentification_id: ReidentificationId::new(NOW),
-            ordered_by: self.requester,
-            held_by: Some(self.world_worker),
-        }
-    }
-
-    fn release(&self) -> ReleaseResource {
-        ReleaseResource { terms: self.terms.clone(), release_id: ReleaseId::new(NOW) }
-    }
-}
+use stage::*;
 
 /// Every action for one caller.
 async fn column(authorizer: &Authorizer, caller: &Caller, r: &Resources) -> Vec<(String, String)> {
@@ -294,63 +65,63 @@ async fn column(authorizer: &Authorizer, caller: &Caller, r: &Resources) -> Vec<
 }
 
 async fn matrix() -> String {
-    let world = world();
+    let stage = stage();
     let authorizer = Authorizer::new(Arc::new(PolicyEngine::new().unwrap()), Arc::new(Accepting));
     let here = "127.0.0.1";
     let mut callers = vec![
         (
             "handler of the project".to_owned(),
-            caller(&world.researcher, BiometricLevel::B1, NOW, here),
+            caller(&stage.researcher, BiometricLevel::B1, NOW, here),
         ),
         (
             "handler of no project".to_owned(),
-            caller(&world.stranger, BiometricLevel::B1, NOW, here),
+            caller(&stage.stranger, BiometricLevel::B1, NOW, here),
         ),
     ];
-    for (role, person) in &world.staff {
+    for (role, person) in &stage.staff {
         callers.push(((*role).to_owned(), caller(person, BiometricLevel::B1, NOW, here)));
     }
     let late = NOW.plus_seconds(3600);
-    let mut untrained = world.researcher.clone();
+    let mut untrained = stage.researcher.clone();
     untrained.training_until = Some(NOW);
     untrained.pledged_at = None;
     for (name, caller) in [
         (
             "reviewer of the handler's organisation",
-            caller(&world.own_reviewer, BiometricLevel::B1, NOW, here),
+            caller(&stage.own_reviewer, BiometricLevel::B1, NOW, here),
         ),
-        ("handler with level B0", caller(&world.researcher, BiometricLevel::B0, NOW, here)),
+        ("handler with level B0", caller(&stage.researcher, BiometricLevel::B0, NOW, here)),
         (
             "handler at the end of the period",
-            caller(&world.researcher, BiometricLevel::B1, late, here),
+            caller(&stage.researcher, BiometricLevel::B1, late, here),
         ),
         (
             "handler from an undeclared place",
-            caller(&world.researcher, BiometricLevel::B1, NOW, "192.0.2.1"),
+            caller(&stage.researcher, BiometricLevel::B1, NOW, "192.0.2.1"),
         ),
         ("handler without training and pledge", caller(&untrained, BiometricLevel::B1, NOW, here)),
     ] {
         callers.push((name.to_owned(), caller));
     }
-    let mut closed = world.project.clone();
+    let mut closed = stage.project.clone();
     (closed.agreement.bring_in, closed.agreement.take_out) = (false, false);
-    let worker = Caller { who: Who::Worker(world.worker), ..callers[0].1.clone() };
+    let worker = Caller { who: Who::Worker(stage.worker), ..callers[0].1.clone() };
     callers.push(("worker".to_owned(), worker));
     let visitor = Caller { who: Who::Visitor, ..callers[0].1.clone() };
     callers.push(("visitor without a certificate".to_owned(), visitor));
     let mut text = String::from(
-        "# Who may do what. Generated by gateway/access/tests/matrix.rs; review it as a diff.\n\
+        "# Who may do what. Generated by gateway/access/tests/matrix; review it as a diff.\n\
          # yes: permitted. hidden: told that there is no such thing. Otherwise: policy(rule).\n",
     );
     for (name, caller) in callers {
-        let resources = Resources::new(&world, caller.peer);
+        let resources = Resources::new(&stage, caller.peer);
         write!(text, "\n## {name}\n").unwrap();
         for (action, answer) in column(&authorizer, &caller, &resources).await {
             writeln!(text, "{action:<40} {answer}").unwrap();
         }
     }
     text.push_str("\n## circumstances\n");
-    for (name, answer) in circumstances(&authorizer, &world, &closed).await {
+    for (name, answer) in circumstances(&authorizer, &stage, &closed).await {
         writeln!(text, "{name:<60} {answer}").unwrap();
     }
     text
@@ -359,18 +130,18 @@ async fn matrix() -> String {
 /// What no column above brings about.
 async fn circumstances(
     authorizer: &Authorizer,
-    world: &World,
+    stage: &Stage,
     closed: &Project,
 ) -> Vec<(&'static str, String)> {
     let here = "127.0.0.1";
-    let handler = caller(&world.researcher, BiometricLevel::B1, NOW, here);
-    let staff = |role: &str| world.staff.iter().find(|(name, _)| *name == role).unwrap().1.clone();
+    let handler = caller(&stage.researcher, BiometricLevel::B1, NOW, here);
+    let staff = |role: &str| stage.staff.iter().find(|(name, _)| *name == role).unwrap().1.clone();
     let reviewer = caller(&staff("output_reviewer"), BiometricLevel::B1, NOW, here);
     let steward = caller(&staff("steward"), BiometricLevel::B1, NOW, here);
     let mut both = staff("output_reviewer");
     both.roles.push(Role::SecurityWatch);
     let both = caller(&both, BiometricLevel::B1, NOW, here);
-    let r = Resources::new(world, handler.peer);
+    let r = Resources::new(stage, handler.peer);
     let shut = ProjectTerms::new(closed, handler.peer);
     let voted = ReviewResource { voters: vec![reviewer.person_id().unwrap()], ..r.review() };
     let project = ProjectResource { terms: shut.clone() };
@@ -379,7 +150,7 @@ async fn circumstances(
     let shut_project = ProjectResource { terms: shut.clone() };
     let output = OutputResource { terms: shut, ..r.output(true) };
     let alone = OutputResource { under_review: false, ..r.output(false) };
-    let mut ended = world.project.clone();
+    let mut ended = stage.project.clone();
     ended.closure = Some(Closure { at: NOW, by: None, reason: "ended".to_owned() });
     let ended = ProjectTerms::new(&ended, handler.peer);
     let again = ProjectResource { terms: ended.clone() };
@@ -398,10 +169,10 @@ async fn circumstances(
     let unasserted =
         authorizer.authorize::<action::OrderReidentification>(&steward, register).await;
     let undecided = authorizer.authorize::<action::DecideBringIn>(&steward, r.bring_in()).await;
-    let mut colleague = world.own_reviewer.clone();
+    let mut colleague = stage.own_reviewer.clone();
     colleague.roles = vec![Role::Steward];
     let inside = caller(&colleague, BiometricLevel::B1, NOW, here);
-    let mut handled = world.project.clone();
+    let mut handled = stage.project.clone();
     handled.agreement.handlers.extend(steward.person_id());
     let joined =
         BringInResource { terms: ProjectTerms::new(&handled, handler.peer), ..r.bring_in() };
@@ -510,16 +281,16 @@ fn forbids() -> Vec<String> {
 
 #[tokio::test]
 async fn lg_1_nothing_is_permitted_that_cannot_be_recorded() {
-    let world = world();
+    let stage = stage();
     let authorizer = Authorizer::new(Arc::new(PolicyEngine::new().unwrap()), Arc::new(Broken));
-    let caller = caller(&world.researcher, BiometricLevel::B1, NOW, "127.0.0.1");
+    let caller = caller(&stage.researcher, BiometricLevel::B1, NOW, "127.0.0.1");
     let asked = authorizer.authorize::<action::BrowseCatalogue>(&caller, Site).await;
     assert!(matches!(asked, Err(Refusal::Log(_))));
 }
 
 #[test]
 fn au_2_a_session_of_somebody_off_the_roster_is_not_admitted() {
-    let mut person = world().researcher;
+    let mut person = stage().researcher;
     person.active = false;
     let record = SessionRecord {
         session_id: SessionId::new(NOW),
