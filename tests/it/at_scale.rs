@@ -1,8 +1,8 @@
-//! Nothing is plaintext at rest while a million rows are sealed and runs go on, in any file
-//! there is a name for and in those there is none for. (Rows that do not fit into memory are
-//! `sandbox/dataset`'s to test.)
+//! Nothing is plaintext at rest while more than a million rows are sealed and runs go on: in no
+//! file that has a name, in none that has none, and in no page that was swapped out.
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::{BufWriter, Read as _, Write as _},
     path::{Path, PathBuf},
@@ -18,7 +18,8 @@ use crate::support::{
     desk::{self, example},
 };
 
-const ROWS: u64 = 1_000_000;
+/// More than wait in memory, so that sorted runs of them go to disk.
+const ROWS: u64 = 2_500_000;
 const ROWS_EACH: u64 = 50;
 /// One row in so many is looked for.
 const WATCHED: u64 = 5_000;
@@ -43,13 +44,17 @@ fn cr_1_a_million_rows_leave_nothing_in_the_clear_while_they_are_sealed() {
         .arg(format!("visits={}", source.display()))
         .arg("--json");
     let mut looks = Vec::new();
+    let (mut seen, mut nameless_bytes) = (BTreeSet::new(), 0);
     let sealed = thread::scope(|scope| {
         let sealing = scope.spawn(|| ingest.succeed().unwrap());
         while !sealing.is_finished() {
             let run = desk::start(&site, &project, &module, &[]);
-            for id in programs(site.root()) {
-                assert!(core_limit(&id).is_none_or(|most| most == "0"), "{}", id.display());
-                nameless(&id, &canaries);
+            for (program, id) in programs(site.root()) {
+                // One that has ended meanwhile has neither.
+                let Some((cores, swapped)) = core_limit(&id).zip(swapped(&id)) else { continue };
+                assert_eq!((&*cores, &*swapped), ("0", "0"), "{program}");
+                seen.insert(program);
+                nameless_bytes += nameless(&id, &canaries);
             }
             looks.push(canaries.hits_below(site.root()));
             desk::finished(&site, &run, Duration::from_secs(120));
@@ -61,6 +66,8 @@ fn cr_1_a_million_rows_leave_nothing_in_the_clear_while_they_are_sealed() {
     let hits: Vec<_> = looks.iter().flat_map(|look| &look.hits).collect();
     assert!(hits.is_empty(), "{hits:#?}");
     assert!(looks.len() > 2, "the ingest was over before anybody looked");
+    assert_eq!(seen.into_iter().collect::<Vec<_>>(), PROGRAMS);
+    assert!(nameless_bytes > 1 << 20, "no sorted run was looked through");
     let last: &Scan = looks.last().unwrap();
     assert!(last.covers("clinic/v1/manifest.json") && last.bytes > 10 << 20);
 }
@@ -85,18 +92,28 @@ fn write(path: &Path) -> Canaries {
     canaries
 }
 
-/// The processes of the site that hold keys or records, by their folders in `/proc`.
-fn programs(root: &Path) -> Vec<PathBuf> {
+/// Those that hold keys or records.
+const PROGRAMS: [&str; 3] = ["sekisho-gateway", "sekisho-ingest", "sekisho-worker"];
+
+/// The site's own of them, with their folders in `/proc`.
+fn programs(root: &Path) -> Vec<(&'static str, PathBuf)> {
     let root = root.to_string_lossy();
-    let ours = |folder: &PathBuf| {
+    let ours = |folder: PathBuf| {
         let words = fs::read(folder.join("cmdline")).unwrap_or_default();
         let words = String::from_utf8_lossy(&words);
         let program = words.split('\0').next().unwrap_or_default();
-        let named = ["sekisho-gateway", "sekisho-worker", "sekisho-ingest"];
-        named.iter().any(|name| program.ends_with(name)) && words.contains(&*root)
+        let name = PROGRAMS.into_iter().find(|name| program.ends_with(name))?;
+        words.contains(&*root).then_some((name, folder))
     };
     let all = fs::read_dir("/proc").unwrap().filter_map(|entry| Some(entry.ok()?.path()));
-    all.filter(ours).collect()
+    all.filter_map(ours).collect()
+}
+
+/// Kilobytes of a process that lie in swap.
+fn swapped(process: &Path) -> Option<String> {
+    let status = fs::read_to_string(process.join("status")).ok()?;
+    let line = status.lines().find_map(|line| line.strip_prefix("VmSwap:"))?;
+    line.split_whitespace().next().map(str::to_owned)
 }
 
 fn core_limit(process: &Path) -> Option<String> {
@@ -105,18 +122,22 @@ fn core_limit(process: &Path) -> Option<String> {
     line.split_whitespace().next().map(str::to_owned)
 }
 
-/// Looks through the files that a process holds open and nobody can find by a name.
-fn nameless(process: &Path, canaries: &Canaries) {
-    let Ok(open) = fs::read_dir(process.join("fd")) else { return };
+/// Looks through the files that a process holds open and nobody can find by a name; gives how
+/// many bytes.
+fn nameless(process: &Path, canaries: &Canaries) -> usize {
+    let mut looked = 0;
+    let Ok(open) = fs::read_dir(process.join("fd")) else { return looked };
     for entry in open.filter_map(Result::ok) {
         let gone =
             fs::read_link(entry.path()).is_ok_and(|to| to.to_string_lossy().ends_with("(deleted)"));
         if gone {
             let place = entry.path().display().to_string();
-            let hits = canaries.hits(&place, &part(&entry.path()));
-            assert!(hits.is_empty(), "plaintext in {place}");
+            let bytes = part(&entry.path());
+            assert!(canaries.hits(&place, &bytes).is_empty(), "plaintext in {place}");
+            looked += bytes.len();
         }
     }
+    looked
 }
 
 /// The beginning of a file; nothing of one that has gone meanwhile.

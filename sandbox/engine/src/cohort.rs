@@ -7,14 +7,15 @@ mod host;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 
-use wasmtime::component::{Component, HasSelf, Linker, ResourceTable};
+use sekisho_module::World;
+use wasmtime::component::{HasSelf, Linker, ResourceTable};
 use wasmtime::{Engine, Store, Trap};
 
-use crate::ProgressSink;
 use crate::bindings::cohort::{Cohort, CohortPre};
 use crate::failure::Failed;
 use crate::run::{Made, Notes, Prepared};
-use crate::sandbox::{self, Bounds, Meter};
+use crate::sandbox::Bounds;
+use crate::{Compiled, ProgressSink, compile};
 use emit::Emitted;
 use host::Host;
 pub(crate) use host::Numbers;
@@ -31,10 +32,8 @@ pub(crate) fn run(
     notes: &mut Notes,
     sink: &mut dyn ProgressSink,
 ) -> Result<Vec<Made>, Failed> {
-    let meter = if run.limits.cohort_fuel.is_some() { Meter::Fuel } else { Meter::Epoch };
-    let engine = sandbox::engine(meter, run.limits.memory_bytes)
-        .map_err(|e| Failed::environment("sandbox", e.to_string()))?;
-    let ready = load(&engine, &run.component)?;
+    let engine = compile::engine(World::Cohort, run.limits)?;
+    let ready = link(&engine, &run.module)?;
     let scans = run.scans()?;
     let deadline = run.deadline;
     let fuel = run.limits.cohort_fuel;
@@ -67,9 +66,9 @@ pub(crate) fn run(
     ended.made
 }
 
-fn load(engine: &Engine, bytes: &[u8]) -> Result<CohortPre<Host>, Failed> {
+fn link(engine: &Engine, module: &Compiled) -> Result<CohortPre<Host>, Failed> {
     let refused = |e: wasmtime::Error| Failed::contract("component", format!("{e:#}"));
-    let component = Component::new(engine, bytes).map_err(refused)?;
+    let component = module.load(engine)?;
     let mut linker = Linker::new(engine);
     Cohort::add_to_linker::<_, HasSelf<_>>(&mut linker, |host| host).map_err(refused)?;
     let linked = linker.instantiate_pre(&component).map_err(refused)?;

@@ -1,8 +1,11 @@
 //! Why a run ends without a result, inside the engine.
 
+use std::time::Instant;
+
 use sekisho_proto::v1::FailureClass;
 
-use crate::SourceError;
+use crate::run::Notes;
+use crate::{RunFailure, SourceError};
 
 /// A failure on its way to [`RunFailure`](crate::RunFailure).
 #[derive(Debug)]
@@ -29,6 +32,19 @@ impl Failed {
 
     pub(crate) fn environment(code: &'static str, detail: impl Into<String>) -> Self {
         Self { class: FailureClass::Environment, code, detail: detail.into() }
+    }
+}
+
+impl Failed {
+    /// What of it is told: the detail only to the developer over dummy data.
+    pub(crate) fn told(self, mut notes: Notes, started: Instant, dummy: bool) -> RunFailure {
+        notes.developer.messages.insert(0, self.detail);
+        RunFailure {
+            class: self.class,
+            code: self.code,
+            usage: notes.usage(started),
+            developer: dummy.then_some(notes.developer),
+        }
     }
 }
 

@@ -4,12 +4,25 @@ use sekisho_bring_in::Files;
 use sekisho_proto::v1;
 use sekisho_vault::Key;
 
-use crate::Source;
+use crate::{Compiled, Source};
+
+/// A module to be compiled.
+#[derive(Clone, Debug)]
+pub struct CompileOrder {
+    /// The WebAssembly component.
+    pub component: Vec<u8>,
+    /// The text of its `analysis.toml`.
+    pub manifest: String,
+    /// The limits of the runs it is compiled for.
+    pub limits: v1::RunLimits,
+    /// The data will be dummy data: the developer may see messages.
+    pub dummy: bool,
+}
 
 /// Everything one run needs. Built inside the jail; nothing in it is looked up elsewhere.
 pub struct Job {
-    /// The WebAssembly component.
-    pub component: Vec<u8>,
+    /// The module, compiled with the same manifest and limits.
+    pub module: Compiled,
     /// The text of its `analysis.toml`.
     pub manifest: String,
     /// Values for declared parameters; the rest take their defaults.

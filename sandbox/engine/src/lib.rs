@@ -1,7 +1,7 @@
 //! Runs one analysis: a component and its manifest over an opened view, to typed outputs with
 //! the host's evidence and the disclosure findings.
 //!
-//! Start at [`run`], then `per_patient.rs` and `cohort.rs` (the two worlds), `sandbox.rs` (the
+//! Start at [`compile`] and [`run`], then `per_patient.rs` and `cohort.rs` (the two worlds), `sandbox.rs` (the
 //! wasmtime configuration), `scan.rs` (DataFusion over the view).
 //!
 //! Invariants
@@ -17,6 +17,7 @@ mod aggregate;
 mod bindings;
 mod cohort;
 mod columns;
+mod compile;
 mod failure;
 mod job;
 mod limits;
@@ -29,6 +30,7 @@ mod scan;
 mod source;
 mod view;
 
-pub use job::{Developer, Job, ProgressSink, RunFailure, RunReport, TracedCell};
+pub use compile::{Compiled, compile};
+pub use job::{CompileOrder, Developer, Job, ProgressSink, RunFailure, RunReport, TracedCell};
 pub use run::{run, trace};
 pub use source::{Batches, Source, SourceColumn, SourceError};

@@ -3,18 +3,19 @@
 
 use std::time::Instant;
 
+use sekisho_module::World;
 use sekisho_proto::v1::Evidence;
-use wasmtime::component::{Component, Linker};
+use wasmtime::component::Linker;
 use wasmtime::{Engine, Store, Trap};
 
-use crate::ProgressSink;
 use crate::aggregate::Aggregates;
 use crate::bindings::per_patient::{PerPatient, PerPatientPre};
 use crate::bindings::types::{Contribution, Parameter, Table};
 use crate::failure::Failed;
 use crate::merge::Patients;
 use crate::run::{Made, Notes, Prepared, Tracer};
-use crate::sandbox::{self, Bounds, Meter};
+use crate::sandbox::Bounds;
+use crate::{ProgressSink, compile};
 
 /// Bytes a guest's answer may take while it is read.
 const ANSWER_BYTES: usize = 1 << 20;
@@ -87,10 +88,9 @@ struct Guest {
 impl Guest {
     fn load(run: &Prepared) -> Result<Self, Failed> {
         let memory_bytes = run.limits.patient_memory_bytes;
-        let engine = sandbox::engine(Meter::Fuel, memory_bytes)
-            .map_err(|e| Failed::environment("sandbox", e.to_string()))?;
+        let engine = compile::engine(World::PerPatient, run.limits)?;
         let refused = |e: wasmtime::Error| Failed::contract("component", format!("{e:#}"));
-        let component = Component::new(&engine, &run.component).map_err(refused)?;
+        let component = run.module.load(&engine)?;
         let linker = Linker::new(&engine);
         let linked = linker.instantiate_pre(&component).map_err(refused)?;
         let ready = PerPatientPre::new(linked).map_err(refused)?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use prost::Message;
-use sekisho_module::{Manifest, Value, World, inspect};
+use sekisho_module::{Manifest, Value, World};
 use sekisho_proto::v1;
 
 use crate::bindings::types::Parameter;
@@ -13,7 +13,7 @@ use crate::limits::Limits;
 use crate::lookup::Lookups;
 use crate::scan::{Scan, Scanner};
 use crate::view::{self, Dictionaries, TableView};
-use crate::{Developer, Job, ProgressSink, RunFailure, RunReport, Source, TracedCell};
+use crate::{Compiled, Developer, Job, ProgressSink, RunFailure, RunReport, Source, TracedCell};
 use crate::{cohort, per_patient};
 
 const MOST_MESSAGES: usize = 20;
@@ -64,20 +64,12 @@ fn carry_out(
     let dummy = job.dummy;
     let mut notes = Notes::default();
     let result = execute(job, started, &mut notes, progress, tracer);
-    let usage = notes.usage(started);
     match result {
         Ok(outputs) => {
+            let usage = notes.usage(started);
             Ok(RunReport { outputs, usage, developer: dummy.then_some(notes.developer) })
         }
-        Err(failed) => {
-            notes.developer.messages.insert(0, failed.detail);
-            Err(RunFailure {
-                class: failed.class,
-                code: failed.code,
-                usage,
-                developer: dummy.then_some(notes.developer),
-            })
-        }
+        Err(failed) => Err(failed.told(notes, started, dummy)),
     }
 }
 
@@ -128,7 +120,7 @@ impl Made {
 
 /// A job that fits its manifest and its view.
 pub(crate) struct Prepared {
-    pub(crate) component: Vec<u8>,
+    pub(crate) module: Compiled,
     pub(crate) manifest: Arc<Manifest>,
     pub(crate) views: Vec<TableView>,
     pub(crate) limits: Limits,
@@ -146,8 +138,6 @@ impl Prepared {
         let limits = Limits::from(job.limits);
         let manifest = Manifest::parse(&job.manifest)
             .map_err(|e| Failed::contract("manifest", e.to_string()))?;
-        inspect(&job.component, manifest.world)
-            .map_err(|refusal| Failed::contract(refusal.code(), refusal.to_string()))?;
         let given: Vec<_> = job.parameters.into_iter().filter_map(given).collect();
         let parameters = manifest.bind(&given).map_err(|errors| {
             let all: Vec<String> = errors.iter().map(ToString::to_string).collect();
@@ -157,7 +147,7 @@ impl Prepared {
         let lookups = Lookups::read(&job.bring_ins)?;
         let views = view::resolve(&manifest, &job.view, &*job.data, &lookups, &mut dictionaries)?;
         Ok(Self {
-            component: job.component,
+            module: job.module,
             manifest: Arc::new(manifest),
             deadline: started + limits.wall,
             limits,
@@ -243,7 +233,7 @@ pub(crate) struct Notes {
     pub(crate) rows_read: u64,
     pub(crate) patients: u64,
     fuel_used: u64,
-    developer: Developer,
+    pub(crate) developer: Developer,
 }
 
 impl Notes {
@@ -264,7 +254,7 @@ impl Notes {
         }
     }
 
-    fn usage(&self, started: Instant) -> v1::RunUsage {
+    pub(crate) fn usage(&self, started: Instant) -> v1::RunUsage {
         v1::RunUsage {
             rows_read: self.rows_read,
             patients: self.patients,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use prost::Message as _;
 use sekisho_bring_in::Files;
 use sekisho_dataset::GrantedKeys;
-use sekisho_engine::{ProgressSink, RunFailure, RunReport, TracedCell};
+use sekisho_engine::{Compiled, ProgressSink, RunFailure, RunReport, TracedCell};
 use sekisho_jail::{Confinement, Control, Lowered};
 use sekisho_proto::v1;
 use sekisho_vault::{Key, ReceivingPublic, VerifyingIdentity};
@@ -23,7 +23,8 @@ const MOST_CONFINE: usize = 16 * 1024;
 /// A module, its manifest and keys; the sender is trusted, this only stops nonsense.
 const MOST_JOB: usize = 512 << 20;
 
-/// The whole life of a runner: confine, read the job, run it, answer, end.
+/// The whole life of a runner: confine, read the job, run it, answer, end. With a module in
+/// place of a job it is a compiler.
 ///
 /// Must be the first thing a program does: it closes inherited descriptors and refuses to run
 /// with more than one thread. It speaks on standard input and output and nowhere else.
@@ -46,6 +47,9 @@ fn serve() -> io::Result<()> {
         return Ok(());
     };
     let (kind, bytes) = frame::read(&mut input, MOST_JOB)?;
+    if kind == Kind::Compile {
+        return compile(&bytes, &mut output);
+    }
     let order = Order::read(kind, &bytes);
     // The bytes hold keys: wiped before any module code runs.
     drop(bytes);
@@ -60,6 +64,26 @@ fn serve() -> io::Result<()> {
     match answer {
         Ok(done) => frame::write(&mut output, Kind::Done, &done.encode_to_vec()),
         Err(failed) => frame::write(&mut output, Kind::Failed, &failed.encode_to_vec()),
+    }
+}
+
+/// Answers with the machine code of a module.
+fn compile(bytes: &[u8], output: &mut Stdout) -> io::Result<()> {
+    sekisho_jail::keys_are_read();
+    let compiled = std::panic::catch_unwind(|| {
+        let order =
+            message::Compile::decode(bytes).map_err(|_| environment("runner.unreadable_job"))?;
+        let order = sekisho_engine::CompileOrder {
+            component: order.component,
+            manifest: order.manifest,
+            limits: order.limits.unwrap_or_default(),
+            dummy: order.dummy,
+        };
+        sekisho_engine::compile(&order).map_err(failed)
+    });
+    match compiled.unwrap_or_else(|_| Err(environment("runner.panic"))) {
+        Ok(code) => frame::write(output, Kind::Compiled, code.bytes()),
+        Err(failed) => frame::write(output, Kind::Failed, &failed.encode_to_vec()),
     }
 }
 
@@ -97,7 +121,7 @@ fn confine(input: &mut Stdin, output: &mut Stdout) -> io::Result<Option<Vec<Path
 struct Order {
     ticket: v1::RunTicket,
     manifest: String,
-    component: Vec<u8>,
+    code: Vec<u8>,
     bring_ins: Vec<Files>,
     keys: Vec<GrantedKeys>,
     output_key: Key,
@@ -122,7 +146,7 @@ impl Order {
         Ok(Self {
             ticket: job.ticket.ok_or(UNREADABLE)?,
             manifest: job.manifest,
-            component: job.component,
+            code: job.code,
             bring_ins: job.bring_ins.into_iter().map(Into::into).collect(),
             keys: keys.map_err(|_| UNREADABLE)?,
             output_key: output_key.map_err(|_| UNREADABLE)?,
@@ -144,7 +168,8 @@ impl Order {
         drop(self.keys);
         let trace = self.ticket.trace;
         let job = sekisho_engine::Job {
-            component: self.component,
+            // The supervisor has it from a compiler, and keeps it sealed.
+            module: Compiled::danger_from_bytes(self.code),
             manifest: self.manifest,
             parameters: self.ticket.parameters,
             view: self.ticket.datasets.into_iter().flat_map(|dataset| dataset.tables).collect(),

@@ -11,6 +11,7 @@ pub(crate) enum Said {
     Output(v1::SealedOutput),
     Done { usage: v1::RunUsage, developer: Option<crate::Developer> },
     Failed(Failure),
+    Compiled(Vec<u8>),
 }
 
 /// What no runner of ours says.
@@ -63,7 +64,7 @@ pub(crate) struct Conversation {
 }
 
 impl Conversation {
-    /// `bytes` is the most all sealed outputs may have together.
+    /// `bytes` is the most all sealed outputs may have together, or a module's code.
     pub(crate) fn new(bytes: usize, dummy: bool) -> Self {
         Self {
             assembler: Assembler::new(bytes, longest),
@@ -82,26 +83,27 @@ impl Conversation {
     /// The next thing said; silent progress is left out.
     pub(crate) fn next(&mut self) -> Result<Option<Said>, Broken> {
         while let Some((kind, payload)) = self.assembler.next()? {
-            if let Some(said) = self.understand(kind, &payload)? {
+            if let Some(said) = self.understand(kind, payload)? {
                 return Ok(Some(said));
             }
         }
         Ok(None)
     }
 
-    fn understand(&mut self, kind: Kind, payload: &[u8]) -> Result<Option<Said>, Broken> {
+    fn understand(&mut self, kind: Kind, payload: Vec<u8>) -> Result<Option<Said>, Broken> {
         let opening = matches!(kind, Kind::Confined | Kind::Refused);
         if opening == self.confined {
             return Err(Broken::OutOfTurn);
         }
         match kind {
-            Kind::Confined => self.confined(payload).map(Some),
-            Kind::Refused => refused(payload).map(Some),
-            Kind::Progress => self.progress(payload),
-            Kind::Output => self.output(payload).map(Some),
-            Kind::Done => self.done(payload).map(Some),
-            Kind::Failed => self.failed(payload).map(Some),
-            Kind::Confine | Kind::Job => Err(Broken::OutOfTurn),
+            Kind::Confined => self.confined(&payload).map(Some),
+            Kind::Refused => refused(&payload).map(Some),
+            Kind::Progress => self.progress(&payload),
+            Kind::Output => self.output(&payload).map(Some),
+            Kind::Done => self.done(&payload).map(Some),
+            Kind::Failed => self.failed(&payload).map(Some),
+            Kind::Compiled => Ok(Some(Said::Compiled(payload))),
+            Kind::Confine | Kind::Job | Kind::Compile => Err(Broken::OutOfTurn),
         }
     }
 
@@ -182,9 +184,9 @@ fn longest(kind: Kind, output_bytes: usize) -> usize {
         Kind::Progress => 16,
         Kind::Confined | Kind::Refused => MOST_TEXT,
         Kind::Done | Kind::Failed => MOST_DETAIL,
-        Kind::Output => output_bytes,
+        Kind::Output | Kind::Compiled => output_bytes,
         // Never from a runner: refused as soon as the first byte is understood.
-        Kind::Confine | Kind::Job => 0,
+        Kind::Confine | Kind::Job | Kind::Compile => 0,
     }
 }
 

@@ -9,6 +9,8 @@ pub(crate) enum Kind {
     Confine = 1,
     /// Supervisor to runner: the job, keys included.
     Job = 2,
+    /// Supervisor to compiler: a module.
+    Compile = 3,
     /// Runner to supervisor: the jail is in force.
     Confined = 16,
     /// Runner to supervisor: the jail cannot be entered.
@@ -21,6 +23,8 @@ pub(crate) enum Kind {
     Done = 20,
     /// Runner to supervisor: the run failed.
     Failed = 21,
+    /// Compiler to supervisor: the module's machine code.
+    Compiled = 22,
 }
 
 impl Kind {
@@ -28,12 +32,14 @@ impl Kind {
         [
             Self::Confine,
             Self::Job,
+            Self::Compile,
             Self::Confined,
             Self::Refused,
             Self::Progress,
             Self::Output,
             Self::Done,
             Self::Failed,
+            Self::Compiled,
         ]
         .into_iter()
         .find(|kind| *kind as u8 == byte)

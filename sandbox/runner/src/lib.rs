@@ -1,4 +1,5 @@
-//! One run in one jailed process: the process itself and the supervisor that starts it.
+//! One run in one jailed process: the process itself and the supervisor that starts it. A module
+//! is compiled before in a jailed process of its own.
 //!
 //! Start at [`supervise`] (the worker's side) and [`runner_main`] (the jailed side); `frame`
 //! and `message` are the pipe between them, `local` the same run for a developer's machine.
@@ -14,6 +15,7 @@
 
 mod cancel;
 mod child;
+mod code;
 mod conversation;
 mod data;
 mod error;
@@ -25,6 +27,7 @@ mod outcome;
 #[doc(hidden)]
 pub mod probe;
 mod process;
+mod runners;
 mod sealing;
 mod spec;
 mod supervise;
@@ -35,6 +38,7 @@ pub use child::runner_main;
 pub use error::RunnerError;
 pub use local::{LocalReport, LocalRun, run_locally};
 pub use outcome::{Developer, Failure, Outcome, Success};
+pub use runners::Runners;
 pub use sealing::{module_context, output_context};
 pub use sekisho_jail::{Control, Lowered};
 pub use spec::{RUNNER_SUBCOMMAND, RunData, RunSpec, RunnerCommand};

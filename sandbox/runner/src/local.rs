@@ -5,8 +5,8 @@ use sekisho_proto::v1;
 use sekisho_vault::{Key, VerifyingIdentity, Zeroizing};
 
 use crate::{
-    Cancel, Developer, Failure, Outcome, RunData, RunSpec, RunnerCommand, RunnerError, Success,
-    output_context, supervise,
+    Cancel, Developer, Failure, Outcome, RunData, RunSpec, RunnerCommand, RunnerError, Runners,
+    Success, output_context, supervise,
 };
 
 /// A run on a developer's own machine, over a sealed version of dummy data.
@@ -86,7 +86,8 @@ pub fn run_locally(
         receiver: None,
         lowered: run.lowered,
     };
-    match supervise(&spec, &RunnerCommand::this_program(), progress, cancel) {
+    let runners = Runners::new(RunnerCommand::this_program())?;
+    match supervise(&spec, &runners, progress, cancel) {
         Outcome::Succeeded(success) => opened(success, &key),
         Outcome::Failed(failure) => Ok(LocalReport::Failed(failure)),
         Outcome::Cancelled => Ok(LocalReport::Cancelled),

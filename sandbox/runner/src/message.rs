@@ -22,6 +22,20 @@ pub(crate) struct Confine {
     pub(crate) supervisor: i32,
 }
 
+/// A module to be compiled.
+#[derive(Clone, PartialEq, prost::Message)]
+pub(crate) struct Compile {
+    #[prost(bytes = "vec", tag = "1")]
+    pub(crate) component: Vec<u8>,
+    #[prost(string, tag = "2")]
+    pub(crate) manifest: String,
+    /// Of the runs it is compiled for.
+    #[prost(message, optional, tag = "3")]
+    pub(crate) limits: Option<v1::RunLimits>,
+    #[prost(bool, tag = "4")]
+    pub(crate) dummy: bool,
+}
+
 /// Everything the runner needs to know, keys included.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(crate) struct Job {
@@ -30,7 +44,7 @@ pub(crate) struct Job {
     #[prost(string, tag = "2")]
     pub(crate) manifest: String,
     #[prost(bytes = "vec", tag = "3")]
-    pub(crate) component: Vec<u8>,
+    pub(crate) code: Vec<u8>,
     /// For each folder, in the same order.
     #[prost(bytes = "vec", repeated, tag = "4")]
     pub(crate) granted_keys: Vec<Vec<u8>>,

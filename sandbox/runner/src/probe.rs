@@ -1,6 +1,6 @@
 //! Runners that break the contract, for the tests of the supervisor. Not in a shipped build.
 
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use sekisho_proto::v1;
 use sekisho_vault::{Key, SigningIdentity};
 
 use crate::frame::{self, Kind};
-use crate::{Cancel, RunData, RunSpec, RunnerCommand, message};
+use crate::{Cancel, RunData, RunSpec, RunnerCommand, Runners, message};
 
 /// Plays one bad runner, or a supervisor of one.
 pub fn misbehave(how: &str) -> ExitCode {
@@ -44,10 +44,18 @@ fn play(how: &str) -> io::Result<()> {
         "hangs-in-the-jail" => confine_for_real(&bytes)?,
         _ => say(Kind::Confined, &message::Confined { jail: "probe".to_owned() })?,
     }
-    if how != "hangs-without-reading" {
-        frame::read(&mut io::stdin(), 512 << 20)?;
+    let kind = if how == "hangs-without-reading" {
+        let mut kind = [0];
+        io::stdin().read_exact(&mut kind)?;
+        if kind == [Kind::Compile as u8] { Kind::Compile } else { Kind::Job }
+    } else {
+        frame::read(&mut io::stdin(), 512 << 20)?.0
+    };
+    match how.strip_prefix("compiler-") {
+        // Compiles well: compiling is not what it is bad at.
+        None if kind == Kind::Compile => frame::write(&mut io::stdout(), Kind::Compiled, b"code"),
+        bad => after_the_job(bad.unwrap_or(how)),
     }
-    after_the_job(how)
 }
 
 fn after_the_job(how: &str) -> io::Result<()> {
@@ -61,6 +69,8 @@ fn after_the_job(how: &str) -> io::Result<()> {
         "announces-four-gigabytes" => raw(&[Kind::Output as u8, 255, 255, 255, 255]),
         "says-something-unknown" => raw(&[99, 0, 0, 0, 0]),
         "is-killed" => signal(Signal::KILL),
+        "runs-out-of-memory" => signal(Signal::ABORT),
+        "sends-code" => frame::write(&mut io::stdout(), Kind::Compiled, b"code"),
         "asks-for-a-refused-call" => signal(Signal::SYS),
         "leaves-without-a-word" => Ok(()),
         "falls-back" => progress(5).and_then(|()| progress(4)),
@@ -115,7 +125,8 @@ fn supervise_one_that_hangs() -> ExitCode {
         lowered: Lowered::default(),
     };
     let command = RunnerCommand::program("/proc/self/exe").argument("hangs-in-the-jail");
-    crate::supervise(&spec, &command, &mut |_| {}, &Cancel::new());
+    let Ok(runners) = Runners::new(command) else { return ExitCode::FAILURE };
+    crate::supervise(&spec, &runners, &mut |_| {}, &Cancel::new());
     ExitCode::FAILURE
 }
 

@@ -67,15 +67,14 @@ impl Runner {
         })
     }
 
-    /// Hands over the job in the background.
-    pub(crate) fn send_job(&mut self, spec: &RunSpec) {
+    /// Hands over what is to be done, in the background.
+    pub(crate) fn send(&mut self, kind: Kind, payload: Zeroizing<Vec<u8>>) {
         let Some(mut stdin) = self.stdin.take() else {
             return;
         };
-        let payload = job(spec);
         // A failed write means the runner is gone, which its standard output tells too.
         self.feeder = Some(std::thread::spawn(move || {
-            let _ = frame::write(&mut stdin, Kind::Job, &payload);
+            let _ = frame::write(&mut stdin, kind, &payload);
         }));
     }
 
@@ -148,12 +147,23 @@ fn resolve(folders: &[&Path]) -> Option<Vec<String>> {
     folders.iter().map(resolve).collect()
 }
 
+/// A module's order to the compiler as bytes.
+pub(crate) fn compile_order(spec: &RunSpec) -> Zeroizing<Vec<u8>> {
+    let order = message::Compile {
+        component: spec.component.to_vec(),
+        manifest: spec.manifest.clone(),
+        limits: spec.ticket.limits,
+        dummy: spec.dummy,
+    };
+    Zeroizing::new(order.encode_to_vec())
+}
+
 /// The job as bytes; every copy of a key made on the way is wiped.
-fn job(spec: &RunSpec) -> Zeroizing<Vec<u8>> {
+pub(crate) fn job(spec: &RunSpec, code: &[u8]) -> Zeroizing<Vec<u8>> {
     let mut job = message::Job {
         ticket: Some(spec.ticket.clone()),
         manifest: spec.manifest.clone(),
-        component: spec.component.to_vec(),
+        code: code.to_vec(),
         granted_keys: spec.data.iter().map(|data| data.keys.danger_to_pipe().to_vec()).collect(),
         output_key: spec.output_key.danger_bytes().to_vec(),
         order_key: spec.order_key.danger_bytes().to_vec(),

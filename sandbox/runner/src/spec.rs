@@ -50,6 +50,12 @@ pub struct RunData {
 /// Memory of the runner itself beside what the run's limit allows: compiled code, decoded
 /// pages, the engine's tables.
 const OWN_MEMORY: u64 = 768 << 20;
+/// Memory of a compiler: some thirty times the largest module.
+pub(crate) const COMPILER_MEMORY: u64 = 1 << 30;
+/// Most bytes of machine code.
+pub(crate) const MOST_CODE: usize = 512 << 20;
+/// A module of the largest size takes some seconds; one that takes longer is made to.
+pub(crate) const COMPILE_WITHIN: Duration = Duration::from_secs(60);
 /// Most bytes that one of a brought-in table becomes: a row of empty fields, in lists that grow
 /// by doubling.
 const BROUGHT_IN: u64 = 64;

@@ -4,29 +4,35 @@ use std::time::{Duration, Instant};
 
 use sekisho_jail::Lowered;
 use sekisho_proto::v1;
+use sekisho_vault::Zeroizing;
 
 use crate::conversation::{Broken, Conversation, Said};
-use crate::process::{Heard, Runner};
-use crate::{Cancel, Developer, Failure, Outcome, RunSpec, RunnerCommand, Success};
+use crate::frame::Kind;
+use crate::process::{self, Heard, Runner};
+use crate::spec::{COMPILE_WITHIN, COMPILER_MEMORY, MOST_CODE};
+use crate::{Cancel, Developer, Failure, Outcome, RunSpec, RunnerCommand, Runners, Success, code};
 
 /// A jail takes milliseconds; a host that needs longer is in trouble.
 const CONFINE_WITHIN: Duration = Duration::from_secs(20);
+/// The runner's program was exchanged for another; the run is given again, and compiled anew.
+const COMPILED_ELSEWHERE: &str = "compiled_elsewhere";
 /// How often cancellation is looked for.
 const TICK: Duration = Duration::from_millis(50);
 
-/// Runs one job in one jailed process and waits for its end, however it comes.
+/// Runs one job in one jailed process and waits for its end, however it comes. A module that has
+/// not run lately is compiled first, in a jailed process of its own that gets nothing else.
 ///
 /// `progress` hears tenths from 1 to 10, each once. Blocks the calling thread, which must
 /// live as long as the run: the kernel kills the runner when the thread that started it ends.
 pub fn supervise(
     spec: &RunSpec,
-    command: &RunnerCommand,
+    runners: &Runners,
     progress: &mut dyn FnMut(u32),
     cancel: &Cancel,
 ) -> Outcome {
     let started = Instant::now();
     let mut jail = String::new();
-    let ended = attend(spec, command, &mut jail, progress, cancel);
+    let ended = attend(spec, runners, &mut jail, progress, cancel);
     // The runner's own claims about these two do not count.
     let complete = |usage: v1::RunUsage| v1::RunUsage {
         wall_millis: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
@@ -89,16 +95,49 @@ fn failure(class: v1::FailureClass, code: &str) -> Failure {
     Failure { class, code: code.to_owned(), usage: v1::RunUsage::default(), developer: None }
 }
 
+/// The module's machine code, kept or made.
+fn compiled(
+    spec: &RunSpec,
+    runners: &Runners,
+    jail: &mut String,
+    cancel: &Cancel,
+) -> Result<Zeroizing<Vec<u8>>, Stop> {
+    let of = code::of(spec);
+    if let Some(code) = runners.code.get(&of) {
+        return Ok(code);
+    }
+    let runner = Runner::start(&runners.command, &[], COMPILER_MEMORY, &spec.lowered)
+        .map_err(Stop::environment)?;
+    let mut session = Session::new(runner, Conversation::new(MOST_CODE, spec.dummy));
+    *jail = session.confined(cancel)?;
+    session.runner.send(Kind::Compile, process::compile_order(spec));
+    let deadline = Instant::now() + COMPILE_WITHIN;
+    let late = || failure(v1::FailureClass::LimitExceeded, "runner.compile_time");
+    match session.next(deadline, cancel, late)? {
+        Said::Compiled(code) => {
+            session.runner.leave();
+            runners.code.put(of, &code);
+            Ok(Zeroizing::new(code))
+        }
+        Said::Failed(failure) => {
+            session.runner.leave();
+            Err(Stop::Failed(failure.into()))
+        }
+        _ => Err(Broken::OutOfTurn.into()),
+    }
+}
+
 /// Listens until the runner has said its last word, and sees it off.
 fn attend(
     spec: &RunSpec,
-    command: &RunnerCommand,
+    runners: &Runners,
     jail: &mut String,
     progress: &mut dyn FnMut(u32),
     cancel: &Cancel,
 ) -> Result<Success, Stop> {
+    let code = compiled(spec, runners, jail, cancel)?;
     let folders: Vec<_> = spec.data.iter().map(|data| data.folder.as_path()).collect();
-    let runner = Runner::start(command, &folders, spec.data_bytes(), &spec.lowered)
+    let runner = Runner::start(&runners.command, &folders, spec.data_bytes(), &spec.lowered)
         .map_err(Stop::environment)?;
     let conversation = Conversation::new(spec.sealed_bytes(), spec.dummy);
     let mut session = Session::new(runner, conversation);
@@ -107,7 +146,8 @@ fn attend(
     if cancel.is_cancelled() {
         return Err(Stop::Cancelled);
     }
-    session.runner.send_job(spec);
+    session.runner.send(Kind::Job, process::job(spec, &code));
+    drop(code);
     let deadline = Instant::now() + spec.kill_after();
     let late = || failure(v1::FailureClass::LimitExceeded, "runner.wall_clock");
     let mut outputs = Vec::new();
@@ -121,9 +161,14 @@ fn attend(
             }
             Said::Failed(failure) => {
                 session.runner.leave();
+                if failure.code == COMPILED_ELSEWHERE {
+                    runners.code.forget(&code::of(spec));
+                }
                 return Err(Stop::Failed(failure.into()));
             }
-            Said::Confined(_) | Said::Refused { .. } => return Err(Broken::OutOfTurn.into()),
+            Said::Compiled(_) | Said::Confined(_) | Said::Refused { .. } => {
+                return Err(Broken::OutOfTurn.into());
+            }
         }
     }
 }
@@ -181,12 +226,15 @@ impl Session {
 
     /// Why the pipe closed before the last word.
     fn died(&mut self) -> Failure {
+        const SIGABRT: i32 = 6;
         const SIGSYS: i32 = 31;
         match self.runner.end().and_then(|status| status.signal()) {
             // Only code that is not ours asks for a call that ours never makes.
             Some(SIGSYS) => {
                 failure(v1::FailureClass::ContractViolation, "runner.refused_system_call")
             }
+            // How a Rust program ends that is given no more memory.
+            Some(SIGABRT) => failure(v1::FailureClass::LimitExceeded, "runner.out_of_memory"),
             Some(_) => failure(v1::FailureClass::Environment, "runner.killed"),
             None => failure(v1::FailureClass::Environment, "runner.gone"),
         }

@@ -9,7 +9,8 @@ use sekisho_bring_in::Files;
 use sekisho_dataset::{Grant, GrantedKeys, Profile, Provenance, SealOptions, SealedWriter};
 use sekisho_proto::v1::{self, FailureClass, GrantedTable, RunLimits, RunTicket};
 use sekisho_runner::{
-    Cancel, Failure, Outcome, RunData, RunSpec, RunnerCommand, Success, output_context, supervise,
+    Cancel, Failure, Outcome, RunData, RunSpec, RunnerCommand, Runners, Success, output_context,
+    supervise,
 };
 use sekisho_vault::{Key, MemoryVault, SigningIdentity, VerifyingIdentity, Zeroizing};
 
@@ -88,8 +89,11 @@ fn spec(module: &str, data: &Sealed) -> RunSpec {
 }
 
 fn run(spec: &RunSpec) -> Outcome {
-    let command = RunnerCommand::program(env!("CARGO_BIN_EXE_sekisho-runner"));
-    supervise(spec, &command, &mut |_| {}, &Cancel::new())
+    supervise(spec, &runners(), &mut |_| {}, &Cancel::new())
+}
+
+fn runners() -> Runners {
+    Runners::new(RunnerCommand::program(env!("CARGO_BIN_EXE_sekisho-runner"))).unwrap()
 }
 
 fn succeeded(spec: &RunSpec) -> Success {
@@ -123,8 +127,7 @@ fn per_patient_module_runs_in_the_jail() {
     let mut spec = spec("km-by-sex", &data);
     spec.dummy = true;
     let mut heard = Vec::new();
-    let command = RunnerCommand::program(env!("CARGO_BIN_EXE_sekisho-runner"));
-    let outcome = supervise(&spec, &command, &mut |tenths| heard.push(tenths), &Cancel::new());
+    let outcome = supervise(&spec, &runners(), &mut |tenths| heard.push(tenths), &Cancel::new());
     let Outcome::Succeeded(success) = outcome else { panic!("{outcome:?}") };
     assert_eq!(success.usage.patients, u64::from(PATIENTS));
     for part in ["netns", "seccomp-", "landlock-"] {
@@ -240,4 +243,33 @@ fn host_is_checked_with_the_real_runner() {
     let command = RunnerCommand::program(env!("CARGO_BIN_EXE_sekisho-runner"));
     let jail = sekisho_runner::check_host(&command, Path::new("/"), &Default::default()).unwrap();
     assert!(jail.contains("seccomp-"), "{jail}");
+}
+
+#[test]
+fn a_module_is_compiled_once_and_gives_the_same_bytes_from_kept_code() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let folder = tempfile::tempdir().unwrap();
+    let (script, starts) = (folder.path().join("runner"), folder.path().join("starts"));
+    let runner = env!("CARGO_BIN_EXE_sekisho-runner");
+    let text = format!("#!/bin/sh\necho >> {}\nexec {runner}\n", starts.display());
+    std::fs::write(&script, text).unwrap();
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let runners = Runners::new(RunnerCommand::program(script)).unwrap();
+    let started = || std::fs::read_to_string(&starts).unwrap().lines().count();
+    let data = visits();
+    let spec = spec("trivial", &data);
+    let run = |spec: &RunSpec| match supervise(spec, &runners, &mut |_| {}, &Cancel::new()) {
+        Outcome::Succeeded(success) => opened(spec, &success),
+        other => panic!("{other:?}"),
+    };
+    let first = run(&spec);
+    assert_eq!(started(), 2, "a compiler and a runner");
+    assert_eq!(run(&spec), first);
+    assert_eq!(started(), 3, "a runner alone");
+    let mut other = spec;
+    if let Some(limits) = &mut other.ticket.limits {
+        limits.memory_bytes = 96 << 20;
+    }
+    assert_eq!(run(&other), first);
+    assert_eq!(started(), 5, "code of other limits is other code");
 }

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use sekisho_dataset::GrantedKeys;
 use sekisho_proto::v1::{FailureClass, RunLimits, RunTicket};
-use sekisho_runner::{Cancel, Failure, Outcome, RunData, RunSpec, RunnerCommand, supervise};
+use sekisho_runner::{
+    Cancel, Failure, Outcome, RunData, RunSpec, RunnerCommand, Runners, supervise,
+};
 use sekisho_vault::{Key, SigningIdentity, Zeroizing};
 
 const PROBE: &str = env!("CARGO_BIN_EXE_sekisho-runner-probe");
@@ -39,11 +41,14 @@ fn spec(dummy: bool) -> RunSpec {
     }
 }
 
+fn probe(how: &str) -> Runners {
+    Runners::new(RunnerCommand::program(PROBE).argument(how)).unwrap()
+}
+
 fn run(how: &str, dummy: bool) -> (Outcome, Vec<u32>) {
     let mut heard = Vec::new();
-    let command = RunnerCommand::program(PROBE).argument(how);
     let outcome =
-        supervise(&spec(dummy), &command, &mut |tenths| heard.push(tenths), &Cancel::new());
+        supervise(&spec(dummy), &probe(how), &mut |tenths| heard.push(tenths), &Cancel::new());
     (outcome, heard)
 }
 
@@ -141,7 +146,7 @@ fn runner_gets_no_environment_and_no_descriptor() {
 fn program_that_does_not_exist_is_an_environment_failure() {
     let outcome = supervise(
         &spec(false),
-        &RunnerCommand::program("/nonexistent/runner"),
+        &Runners::new(RunnerCommand::program("/nonexistent/runner")).unwrap(),
         &mut |_| {},
         &Cancel::new(),
     );
@@ -155,6 +160,26 @@ fn program_that_does_not_exist_is_an_environment_failure() {
 }
 
 #[test]
+fn a_compiler_that_misbehaves_is_nothing_but_a_failed_run() {
+    use FailureClass::{ContractViolation, Environment, LimitExceeded};
+    for (how, class, code) in [
+        ("compiler-is-killed", Environment, "runner.killed"),
+        ("compiler-runs-out-of-memory", LimitExceeded, "runner.out_of_memory"),
+        ("compiler-leaves-without-a-word", Environment, "runner.gone"),
+        ("compiler-asks-for-a-refused-call", ContractViolation, "runner.refused_system_call"),
+        ("compiler-finishes", ContractViolation, "runner.frame_out_of_turn"),
+        ("compiler-announces-four-gigabytes", ContractViolation, "runner.frame_too_long"),
+    ] {
+        assert_fails(how, class, code);
+    }
+}
+
+#[test]
+fn a_runner_that_answers_with_code_breaks_the_contract() {
+    assert_fails("sends-code", FailureClass::ContractViolation, "runner.frame_out_of_turn");
+}
+
+#[test]
 fn cancelled_run_ends_its_runner_at_once() {
     let cancel = Cancel::new();
     let from_elsewhere = cancel.clone();
@@ -163,8 +188,7 @@ fn cancelled_run_ends_its_runner_at_once() {
         from_elsewhere.cancel();
     });
     let started = Instant::now();
-    let command = RunnerCommand::program(PROBE).argument("hangs-in-the-jail");
-    let outcome = supervise(&spec(false), &command, &mut |_| {}, &cancel);
+    let outcome = supervise(&spec(false), &probe("hangs-in-the-jail"), &mut |_| {}, &cancel);
     canceller.join().unwrap();
     assert!(matches!(outcome, Outcome::Cancelled), "{outcome:?}");
     assert!(started.elapsed() < Duration::from_millis(900));
@@ -175,10 +199,13 @@ fn cancelled_run_ends_its_runner_at_once() {
 fn runner_dies_with_its_supervisor() {
     let mut supervisor =
         std::process::Command::new(PROBE).arg("supervises-one-that-hangs").spawn().unwrap();
-    let runner = wait_for(|| children_of(supervisor.id()).first().copied());
-    // The jail is in force once the runner has said so; the death signal is part of it.
-    std::thread::sleep(Duration::from_millis(300));
-    assert!(alive(runner));
+    // The compiler ends by itself; a runner that hangs stays.
+    let runner = wait_for(|| {
+        let child = children_of(supervisor.id()).first().copied()?;
+        // The jail is in force once the runner has said so; the death signal is part of it.
+        std::thread::sleep(Duration::from_millis(300));
+        alive(child).then_some(child)
+    });
     supervisor.kill().unwrap();
     supervisor.wait().unwrap();
     wait_for(|| (!alive(runner)).then_some(()));

@@ -114,12 +114,12 @@ async fn carry_out(
 /// to the thread that started it.
 fn start(site: &Arc<Site>, spec: RunSpec, hold: Arc<Hold>) -> oneshot::Receiver<Outcome> {
     let (tell, outcome) = oneshot::channel();
-    let command = site.runner.clone();
+    let site = Arc::clone(site);
     let span = tracing::Span::current();
     std::thread::spawn(move || {
         let _entered = span.entered();
         let mut progress = |tenths| hold.progress(tenths);
-        let outcome = supervise(&spec, &command, &mut progress, &hold.cancel);
+        let outcome = supervise(&spec, &site.runners, &mut progress, &hold.cancel);
         // Nobody listens only when the worker itself is ending.
         let _ = tell.send(outcome);
     });

@@ -7,7 +7,7 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::pem::PemObject as _;
 use rustls_pki_types::{CertificateDer, PrivateKeyDer};
 use sekisho_deployment::{Deployment, Holds};
-use sekisho_runner::RunnerCommand;
+use sekisho_runner::{RunnerCommand, Runners};
 use sekisho_vault::{ReceivingKey, ReceivingPublic, VerifyingIdentity, read_private_file};
 
 use crate::{Config, ConfigErrors};
@@ -21,7 +21,7 @@ pub struct Site {
     pub(crate) receiving: ReceivingKey,
     pub(crate) identified: Option<ReceivingPublic>,
     pub(crate) tls: Arc<ClientConfig>,
-    pub(crate) runner: RunnerCommand,
+    pub(crate) runners: Runners,
     pub(crate) deployment: Deployment,
 }
 
@@ -53,19 +53,22 @@ impl Site {
         );
         note(&mut errors, "datasets", folder(&config.datasets));
         note(&mut errors, "runner", file(&config.runner));
+        let runners = Runners::new(RunnerCommand::program(&config.runner));
+        let runners = note(&mut errors, "runner", runners.map_err(|error| error.to_string()));
         let (
             Some(ticket_key),
             Some(ingest_key),
             Some(receiving),
             Some(tls),
             Some(deployment),
+            Some(runners),
             true,
-        ) = (ticket_key, ingest_key, receiving, tls, deployment, errors.is_empty())
+        ) = (ticket_key, ingest_key, receiving, tls, deployment, runners, errors.is_empty())
         else {
             return Err(ConfigErrors(errors));
         };
         Ok(Self {
-            runner: RunnerCommand::program(&config.runner),
+            runners,
             config,
             ticket_key,
             ingest_key,
@@ -82,12 +85,11 @@ impl Site {
     /// What every run would meet: a stable code, and the host's reason where there is one.
     pub fn check_host(&self) -> Result<String, String> {
         let lowered = &self.config.lowered;
-        sekisho_runner::check_host(&self.runner, &self.config.datasets, lowered).map_err(
-            |failure| {
-                let reason = failure.developer.map(|developer| developer.messages.join(" "));
-                format!("{}: {}", failure.code, reason.unwrap_or_default())
-            },
-        )
+        let runner = RunnerCommand::program(&self.config.runner);
+        sekisho_runner::check_host(&runner, &self.config.datasets, lowered).map_err(|failure| {
+            let reason = failure.developer.map(|developer| developer.messages.join(" "));
+            format!("{}: {}", failure.code, reason.unwrap_or_default())
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use prost::Message as _;
 use sekisho_demo::site::{Programs, repository};
 use sekisho_proto::v1;
 use sekisho_runner::{
-    Cancel, Lowered, Outcome, RunData, RunSpec, RunnerCommand, output_context, supervise,
+    Cancel, Lowered, Outcome, RunData, RunSpec, RunnerCommand, Runners, output_context, supervise,
 };
 use sekisho_vault::{Key, Zeroizing};
 
@@ -39,7 +39,7 @@ impl Guest {
 /// A run that can be repeated.
 pub(crate) struct Run {
     spec: RunSpec,
-    command: RunnerCommand,
+    runners: Runners,
     key: Key,
 }
 
@@ -90,13 +90,14 @@ impl Run {
             lowered: Lowered::default(),
         };
         let gateway = Programs::beside_this()?.gateway;
-        let command = RunnerCommand::program(gateway.with_file_name("sekisho-runner"));
-        Ok(Self { spec, command, key })
+        let runners =
+            Runners::new(RunnerCommand::program(gateway.with_file_name("sekisho-runner")))?;
+        Ok(Self { spec, runners, key })
     }
 
     /// Runs it once, from a new process to the opened outputs.
     pub(crate) fn once(&self) -> anyhow::Result<Ran> {
-        let supervised = || Ok(supervise(&self.spec, &self.command, &mut |_| {}, &Cancel::new()));
+        let supervised = || Ok(supervise(&self.spec, &self.runners, &mut |_| {}, &Cancel::new()));
         let (seconds, outcome) = seconds(supervised)?;
         let success = match outcome {
             Outcome::Succeeded(success) => success,

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, Int64Array, UInt32Array};
-use sekisho_engine::Job;
 use sekisho_module::ColumnKind;
 use sekisho_proto::v1;
 use sekisho_proto::v1::cell::Value;
 use sekisho_proto::v1::output::Body;
 
-use crate::support::{Memory, evidence, grant, guest, job, order_key, parameter, report, table};
+use crate::support::{
+    Job, Memory, evidence, grant, guest, job, order_key, parameter, report, table,
+};
 
 #[test]
 fn a_guest_reads_every_row_and_emits_every_kind() {

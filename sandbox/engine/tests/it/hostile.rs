@@ -2,12 +2,12 @@
 
 use std::time::Instant;
 
-use sekisho_engine::{Job, RunFailure};
+use sekisho_engine::RunFailure;
 use sekisho_proto::v1;
 use sekisho_proto::v1::FailureClass;
 use sekisho_proto::v1::cell::Value;
 
-use crate::support::{failure, job, parameter, report, table};
+use crate::support::{Job, failure, job, parameter, report, table};
 
 fn stopped(job: Job) -> (FailureClass, &'static str) {
     let RunFailure { class, code, .. } = failure(job);

@@ -4,13 +4,12 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, UInt32Array};
 use sekisho_bring_in::Files;
-use sekisho_engine::Job;
 use sekisho_module::ColumnKind;
 use sekisho_proto::v1;
 use sekisho_proto::v1::FailureClass;
 use sekisho_proto::v1::cell::Value;
 
-use crate::support::{Memory, failure, grant, guest, job, report, root, table};
+use crate::support::{Job, Memory, failure, grant, guest, job, report, root, table};
 
 /// A table with scores and groups of sites; of the north there are none in the data, of the
 /// west there is no score.

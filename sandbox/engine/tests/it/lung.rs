@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Int64Array, UInt32Array};
-use sekisho_engine::Job;
 use sekisho_module::ColumnKind;
 use sekisho_proto::v1;
 use sekisho_proto::v1::output::Body;
 
-use crate::support::{Memory, evidence, grant, guest, order_key, report, root};
+use crate::support::{Job, Memory, evidence, grant, guest, order_key, report, root};
 
 fn lung() -> Memory {
     let mut reader = csv::Reader::from_path(root().join("tests/data/lung.csv")).unwrap();

@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod cohort;
 #[cfg(test)]
+mod compiled;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod lookup;

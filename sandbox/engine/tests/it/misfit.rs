@@ -3,9 +3,9 @@
 use sekisho_proto::v1;
 use sekisho_proto::v1::FailureClass;
 
-use crate::support::{failure, guest, job, parameter};
+use crate::support::{Job, failure, guest, job, parameter};
 
-fn refused(job: sekisho_engine::Job) -> &'static str {
+fn refused(job: Job) -> &'static str {
     let failed = failure(job);
     assert_eq!(failed.class, FailureClass::ContractViolation);
     assert!(failed.developer.is_none());

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use prost::Message;
-use sekisho_engine::{Job, TracedCell, run, trace};
+use sekisho_engine::TracedCell;
 use sekisho_proto::v1;
 use sekisho_proto::v1::cell::Value;
 
-use crate::support::{Heard, evidence, job, report, table, visits};
+use crate::support::{Heard, Job, evidence, job, report, run, table, trace, visits};
 
 #[test]
 fn the_host_counts_every_patient_once() {
@@ -60,7 +60,7 @@ fn ri_2_a_trace_gives_the_patients_of_one_cell_and_the_same_outputs() {
     let of = |job: &dyn Fn() -> Job, output: &str, key: &[&str]| {
         let key = key.iter().map(|label| (*label).to_owned()).collect();
         let cell = TracedCell { output: output.to_owned(), key };
-        trace(job(), &cell, &mut ()).map_err(|failure| failure.code)
+        trace(job(), &cell).map_err(|failure| failure.code)
     };
     let sites = || {
         let none = v1::parameter::Value::Text("none".to_owned());

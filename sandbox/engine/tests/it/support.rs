@@ -6,8 +6,10 @@ use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, UInt32Array, UInt64Array};
 use arrow::record_batch::RecordBatch;
+use sekisho_bring_in::Files;
 use sekisho_engine::{
-    Batches, Job, ProgressSink, RunFailure, RunReport, Source, SourceColumn, SourceError, run,
+    Batches, CompileOrder, ProgressSink, RunFailure, RunReport, Source, SourceColumn, SourceError,
+    TracedCell, compile,
 };
 use sekisho_module::ColumnKind;
 use sekisho_proto::v1;
@@ -144,6 +146,50 @@ pub(crate) fn parameter(name: &str, value: v1::parameter::Value) -> v1::Paramete
 
 pub(crate) fn order_key() -> Key {
     Key::danger_from_bytes(&[7; 32]).unwrap()
+}
+
+/// A job whose module is still to be compiled.
+pub(crate) struct Job {
+    pub(crate) component: Vec<u8>,
+    pub(crate) manifest: String,
+    pub(crate) parameters: Vec<v1::Parameter>,
+    pub(crate) view: Vec<v1::GrantedTable>,
+    pub(crate) bring_ins: Vec<Files>,
+    pub(crate) data: Arc<dyn Source>,
+    pub(crate) limits: v1::RunLimits,
+    pub(crate) order_key: Key,
+    pub(crate) dummy: bool,
+}
+
+impl Job {
+    #[allow(clippy::result_large_err, reason = "as the engine's own")]
+    pub(crate) fn compiled(self) -> Result<sekisho_engine::Job, RunFailure> {
+        let Self { component, manifest, limits, dummy, .. } = self;
+        let order = CompileOrder { component, manifest, limits, dummy };
+        Ok(sekisho_engine::Job {
+            module: compile(&order)?,
+            manifest: order.manifest,
+            parameters: self.parameters,
+            view: self.view,
+            bring_ins: self.bring_ins,
+            data: self.data,
+            limits,
+            order_key: self.order_key,
+            dummy,
+        })
+    }
+}
+
+/// Compiles and runs.
+#[allow(clippy::result_large_err, reason = "as the engine's own")]
+pub(crate) fn run(job: Job, progress: &mut dyn ProgressSink) -> Result<RunReport, RunFailure> {
+    sekisho_engine::run(job.compiled()?, progress)
+}
+
+/// Compiles and traces.
+#[allow(clippy::result_large_err, reason = "as the engine's own")]
+pub(crate) fn trace(job: Job, cell: &TracedCell) -> Result<(RunReport, Vec<u64>), RunFailure> {
+    sekisho_engine::trace(job.compiled()?, cell, &mut ())
 }
 
 /// A job of a built guest over 300 patients' visits.
