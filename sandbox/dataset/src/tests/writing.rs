@@ -20,6 +20,18 @@ fn a_version_is_never_overwritten() {
 }
 
 #[test]
+fn the_number_of_a_removed_version_is_not_given_again() {
+    for left in ["v4.intake.json", "v4.catalogue.json"] {
+        let site = site();
+        fs::write(site.root().join("trial").join(left), b"signed").unwrap();
+        assert_eq!(create(site.root(), None).unwrap().version(), "v5", "{left}");
+        let error = create(site.root(), Some("v4")).unwrap_err();
+        assert_eq!(error.code(), "dataset.duplicate_version", "{left}");
+        assert_eq!(create(site.root(), Some("v3")).unwrap().version(), "v3");
+    }
+}
+
+#[test]
 fn versions_have_plain_names() {
     let dir = tempfile::tempdir().unwrap();
     for name in ["1", "v0", "v01", "v", "../v1", "v1/..", "v1234567890", ".sealing-v1"] {

@@ -33,6 +33,9 @@ impl SealingFolder {
         version: Option<&str>,
     ) -> Result<Self, DatasetError> {
         let mut this = Self::lock(root, dataset, version)?;
+        if names(&this.dataset)?.iter().any(|name| version_of(name) == Some(&this.version)) {
+            return Err(this.duplicate(dataset));
+        }
         remove_leftovers(&this.dataset)?;
         let hidden = &this.hidden;
         fs::create_dir(hidden).map_err(DatasetError::io(hidden, "creating the folder"))?;
@@ -76,12 +79,17 @@ impl SealingFolder {
             Some(version) => return Err(DatasetError::VersionName(version.to_owned())),
             None => next_version(&folder)?,
         };
-        if fs::symlink_metadata(folder.join(&version)).is_ok() {
-            let dataset = dataset.to_owned();
-            return Err(DatasetError::DuplicateVersion { dataset, version });
-        }
         let hidden = folder.join(format!("{SEALING}{version}"));
-        Ok(Self { dataset: folder, version, hidden, stays: true, _lock: lock })
+        let this = Self { dataset: folder, version, hidden, stays: true, _lock: lock };
+        if fs::symlink_metadata(this.published_path()).is_ok() {
+            return Err(this.duplicate(dataset));
+        }
+        Ok(this)
+    }
+
+    fn duplicate(&self, dataset: &str) -> DatasetError {
+        let (dataset, version) = (dataset.to_owned(), self.version.clone());
+        DatasetError::DuplicateVersion { dataset, version }
     }
 
     pub(super) fn version(&self) -> &str {
@@ -205,11 +213,22 @@ fn names(folder: &Path) -> Result<Vec<String>, DatasetError> {
         .collect()
 }
 
+/// The version that a name in a data set's folder speaks of: that of the version itself, or of
+/// what lies beside it, such as its signed intake report. What was signed of a version stays,
+/// whoever removed its folder, and its number is not given again.
+fn version_of(name: &str) -> Option<&str> {
+    let version = name.split_once('.').map_or(name, |(version, _)| version);
+    is_version(version).then_some(version)
+}
+
 fn next_version(folder: &Path) -> Result<String, DatasetError> {
     let names = names(folder)?;
-    let versions = names.iter().filter(|name| is_version(name));
-    let numbers = versions.filter_map(|name| name.strip_prefix('v')?.parse::<u32>().ok());
-    Ok(format!("v{}", numbers.max().unwrap_or(0) + 1))
+    let highest = highest(names.iter().filter_map(|name| version_of(name)));
+    Ok(format!("v{}", highest.unwrap_or(0) + 1))
+}
+
+fn highest<'a>(versions: impl Iterator<Item = &'a str>) -> Option<u32> {
+    versions.filter_map(|version| version.strip_prefix('v')?.parse().ok()).max()
 }
 
 /// Removes what killed writers left; the lock says none is alive.
