@@ -46,6 +46,18 @@ pub enum DatasetError {
         /// The table.
         table: String,
     },
+    /// The profile is not the newest version's, and its revision is not higher.
+    #[error(
+        "the profile differs from that of {dataset} {version}: wanted a revision above {revision}"
+    )]
+    Revision {
+        /// The data set.
+        dataset: String,
+        /// Its newest version.
+        version: String,
+        /// The revision of that one's profile.
+        revision: u32,
+    },
     /// A required value is missing.
     #[error("table {table}, row {row}: column {column} may not be missing")]
     MissingValue {
@@ -121,6 +133,7 @@ impl DatasetError {
             Self::DuplicateVersion { .. } => "dataset.duplicate_version",
             Self::Busy { .. } => "dataset.busy",
             Self::Shape { .. } => "dataset.shape",
+            Self::Revision { .. } => "profile.revision",
             Self::EmptyTable { .. } => "dataset.empty_table",
             Self::MissingValue { .. } => "dataset.missing_value",
             Self::Tampered { .. } => "dataset.tampered",

@@ -144,6 +144,7 @@ impl SealedWriter {
             return Err(DatasetError::Buckets(options.buckets));
         }
         let folder = folder()?;
+        folder.check_revision(profile)?;
         Ok(Self {
             profile: profile.clone(),
             place: Place { dataset: profile.id.clone(), version: folder.version().to_owned() },

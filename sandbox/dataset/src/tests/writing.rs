@@ -111,6 +111,32 @@ fn an_empty_table_is_refused() {
 }
 
 #[test]
+fn another_profile_needs_a_higher_revision() {
+    let site = site();
+    let create = |profile: &Profile| {
+        SealedWriter::create(site.root(), profile, &SealOptions::default()).map(|_| ())
+    };
+    let changed = |revision: u32| {
+        let toml = PROFILE.replacen("source = \"tests\"", "source = \"other tests\"", 1);
+        let revised = format!("\nrevision = {revision}{toml}");
+        Profile::parse(&revised).unwrap()
+    };
+    create(&profile()).unwrap();
+    assert_eq!(create(&changed(1)).unwrap_err().code(), "profile.revision");
+    create(&changed(2)).unwrap();
+    // The newest version counts, not the first.
+    let options = SealOptions::default();
+    let mut writer = SealedWriter::create(site.root(), &changed(2), &options).unwrap();
+    writer.push("people", &people(&people_rows())).unwrap();
+    writer.push("events", &events(&event_rows())).unwrap();
+    finish(&site, writer).unwrap();
+    create(&changed(2)).unwrap();
+    assert_eq!(create(&profile()).unwrap_err().code(), "profile.revision");
+    assert_eq!(create(&changed(1)).unwrap_err().code(), "profile.revision");
+    create(&changed(3)).unwrap();
+}
+
+#[test]
 fn batches_of_another_shape_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer = create(dir.path(), None).unwrap();

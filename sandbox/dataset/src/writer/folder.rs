@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::layout::is_version;
-use crate::reader::{check_file, found_files};
-use crate::{DatasetError, FileCheck, FileEntry};
+use crate::layout::{self, is_version};
+use crate::reader::{check_file, found_files, read_small};
+use crate::{DatasetError, FileCheck, FileEntry, Profile};
 
 const LOCK: &str = ".lock";
 /// Leading dot and no version's shape: nobody takes a half-written folder for a version.
@@ -90,6 +90,25 @@ impl SealingFolder {
     fn duplicate(&self, dataset: &str) -> DatasetError {
         let (dataset, version) = (dataset.to_owned(), self.version.clone());
         DatasetError::DuplicateVersion { dataset, version }
+    }
+
+    /// Another text than that of the newest version's profile needs a higher revision: whoever
+    /// reads two versions tells by it whether they mean the same.
+    pub(super) fn check_revision(&self, profile: &Profile) -> Result<(), DatasetError> {
+        let Some(newest) = newest(&self.dataset)? else { return Ok(()) };
+        let version = format!("v{newest}");
+        let then = read_small(&self.dataset.join(&version), layout::PROFILE)?;
+        // A profile that cannot be read any more holds nobody back.
+        let then = String::from_utf8(then).ok().and_then(|toml| Profile::parse(&toml).ok());
+        match then {
+            Some(then)
+                if then.sha256() != profile.sha256() && then.revision >= profile.revision =>
+            {
+                let (dataset, revision) = (profile.id.clone(), then.revision);
+                Err(DatasetError::Revision { dataset, version, revision })
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn version(&self) -> &str {
@@ -225,6 +244,12 @@ fn next_version(folder: &Path) -> Result<String, DatasetError> {
     let names = names(folder)?;
     let highest = highest(names.iter().filter_map(|name| version_of(name)));
     Ok(format!("v{}", highest.unwrap_or(0) + 1))
+}
+
+/// The number of the newest version that is there.
+fn newest(folder: &Path) -> Result<Option<u32>, DatasetError> {
+    let names = names(folder)?;
+    Ok(highest(names.iter().map(String::as_str).filter(|name| is_version(name))))
 }
 
 fn highest<'a>(versions: impl Iterator<Item = &'a str>) -> Option<u32> {
