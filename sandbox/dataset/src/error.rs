@@ -40,11 +40,11 @@ pub enum DatasetError {
         /// What does not fit.
         reason: String,
     },
-    /// No rows were pushed for a table.
-    #[error("table {table} has no rows")]
-    EmptyTable {
-        /// The table.
-        table: String,
+    /// No table of the version has a row.
+    #[error("no table of {dataset} has a row")]
+    Empty {
+        /// The data set.
+        dataset: String,
     },
     /// The profile is not the newest version's, and its revision is not higher.
     #[error(
@@ -133,8 +133,8 @@ impl DatasetError {
             Self::DuplicateVersion { .. } => "dataset.duplicate_version",
             Self::Busy { .. } => "dataset.busy",
             Self::Shape { .. } => "dataset.shape",
+            Self::Empty { .. } => "dataset.empty",
             Self::Revision { .. } => "profile.revision",
-            Self::EmptyTable { .. } => "dataset.empty_table",
             Self::MissingValue { .. } => "dataset.missing_value",
             Self::Tampered { .. } => "dataset.tampered",
             Self::Unknown(_) => "dataset.unknown",
