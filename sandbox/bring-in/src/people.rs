@@ -15,16 +15,35 @@ const DISTINCT_PERCENT: usize = 90;
 /// Numbers as large as this are rather numbers of something than amounts.
 const NUMBERED: u32 = 1_000_000;
 
-/// The code and the pattern of a value that looks like one of a person or a day. Of numbers,
-/// only whole ones can.
+/// Numbers from here on are no longer whole ones of their own (2^53).
+const WHOLE: f64 = 9_007_199_254_740_992.0;
+
+/// The code and the pattern of a value that looks like one of a person or a day. Of a number
+/// its whole part can, however it is written.
 pub(crate) fn looks(field: &str, kind: Kind) -> Option<(&'static str, &'static str)> {
-    if kind != Kind::Code && !field.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    match sekisho_identifying::value(field)? {
+    let pattern = match kind {
+        Kind::Code => sekisho_identifying::value(field),
+        Kind::Integer | Kind::Number => number_looks(field),
+    };
+    match pattern? {
         DATE => Some(("date_value", DATE)),
         pattern => Some(("identifying_value", pattern)),
     }
+}
+
+/// The pattern of a number's whole part: as it is written, where zeros may stand in front, or
+/// as it is read; behind a plus also as a telephone number, which may lack its first zero.
+fn number_looks(field: &str) -> Option<&'static str> {
+    let unsigned = field.trim_start_matches(['+', '-']);
+    let digits = unsigned.len() - unsigned.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let written = unsigned.get(..digits).unwrap_or_default();
+    let value = field.parse::<f64>().ok().filter(|value| value.abs() < WHOLE);
+    let read = value.map_or_else(String::new, |value| format!("{}", value.abs().trunc()));
+    let mut shapes = vec![written.to_owned(), read.clone()];
+    if field.starts_with('+') {
+        shapes.extend([format!("+{read}"), format!("0{read}")]);
+    }
+    shapes.iter().find_map(|shape| sekisho_identifying::value(shape))
 }
 
 /// Columns beside the key that tell the rows apart: `near_unique`.

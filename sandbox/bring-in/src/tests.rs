@@ -173,6 +173,22 @@ fn ri_1_a_day_is_refused() {
 }
 
 #[test]
+fn ri_1_a_day_or_a_telephone_number_is_found_however_the_number_is_written() {
+    for day in ["20240131.0", "20240131.", "+20240131", "-20240131", "2.0240131e7", "202401310E-1"]
+    {
+        assert_eq!(rows(&format!("I10,{day},,\n")), ["date_value"], "{day}");
+    }
+    for telephone in ["09012345678.0", "+9012345678", "+9.012345678e9", "+819012345678"] {
+        assert_eq!(rows(&format!("I10,{telephone},,\n")), ["identifying_value"], "{telephone}");
+    }
+    assert_eq!(rows("I10,1,,+20240131\n"), ["date_value"], "an integer with a sign");
+    assert_eq!(rows("I10,4111111111111111.0,,\n"), ["identifying_value"], "a card");
+    for amount in ["1.5", "2024.0131", "-3e-7", "1e300", "12345678.9", "+12.5", "9012345678"] {
+        assert!(rows(&format!("I10,{amount},,\n")).is_empty(), "{amount}");
+    }
+}
+
+#[test]
 fn ri_1_a_column_that_tells_the_rows_apart_is_refused() {
     let table = |rows: u32, group: &dyn Fn(u32) -> String| -> String {
         (0..rows).map(|n| format!("C{n},{n}.5,{},{}\n", group(n), n * 7)).collect()

@@ -40,11 +40,23 @@ pub enum DatasetError {
         /// What does not fit.
         reason: String,
     },
-    /// No rows were pushed for a table.
-    #[error("table {table} has no rows")]
-    EmptyTable {
-        /// The table.
-        table: String,
+    /// No table of the version has a row.
+    #[error("no table of {dataset} has a row")]
+    Empty {
+        /// The data set.
+        dataset: String,
+    },
+    /// The profile is not the newest version's, and its revision is not higher.
+    #[error(
+        "the profile differs from that of {dataset} {version}: wanted a revision above {revision}"
+    )]
+    Revision {
+        /// The data set.
+        dataset: String,
+        /// Its newest version.
+        version: String,
+        /// The revision of that one's profile.
+        revision: u32,
     },
     /// A required value is missing.
     #[error("table {table}, row {row}: column {column} may not be missing")]
@@ -121,7 +133,8 @@ impl DatasetError {
             Self::DuplicateVersion { .. } => "dataset.duplicate_version",
             Self::Busy { .. } => "dataset.busy",
             Self::Shape { .. } => "dataset.shape",
-            Self::EmptyTable { .. } => "dataset.empty_table",
+            Self::Empty { .. } => "dataset.empty",
+            Self::Revision { .. } => "profile.revision",
             Self::MissingValue { .. } => "dataset.missing_value",
             Self::Tampered { .. } => "dataset.tampered",
             Self::Unknown(_) => "dataset.unknown",

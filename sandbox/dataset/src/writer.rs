@@ -144,6 +144,7 @@ impl SealedWriter {
             return Err(DatasetError::Buckets(options.buckets));
         }
         let folder = folder()?;
+        folder.check_revision(profile)?;
         Ok(Self {
             profile: profile.clone(),
             place: Place { dataset: profile.id.clone(), version: folder.version().to_owned() },
@@ -202,9 +203,6 @@ impl SealedWriter {
             return Err(unknown(table));
         };
         let rows = self.tables.remove(place);
-        if rows.rows() == 0 {
-            return Err(DatasetError::EmptyTable { table: table.to_owned() });
-        }
         let keys = FreshKeys::generate(spec)?;
         let min_cell = self.profile.min_cell;
         let seal = files::TableSeal { place: &self.place, spec, keys: &keys, min_cell };
@@ -241,8 +239,10 @@ impl SealedWriter {
         identity: &SigningIdentity,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Unpublished, DatasetError> {
-        if let Some(empty) = self.tables.iter().find(|rows| rows.rows() == 0) {
-            return Err(DatasetError::EmptyTable { table: empty.name().to_owned() });
+        // A table may be empty: a hospital without an allergy, a person who opted out.
+        let sealed_rows = self.sealed.values().any(|table| table.entry.rows > 0);
+        if !sealed_rows && self.tables.iter().all(|rows| rows.rows() == 0) {
+            return Err(DatasetError::Empty { dataset: self.place.dataset });
         }
         let total = self.tables.len() as u64 * u64::from(self.buckets);
         let mut done = 0;

@@ -96,11 +96,6 @@ impl TableIntake<'_> {
                 reading.hand_on(sink)?;
             }
         }
-        if reading.totals.read == 0 {
-            let reason = "it holds no rows".to_owned();
-            let (code, column) = ("source.empty_file", String::new());
-            return Err(failed(file, vec![SourceError { code, line: 0, column, reason }]));
-        }
         reading.hand_on(sink)?;
         if !reading.errors.is_empty() {
             return Err(failed(file, reading.errors));

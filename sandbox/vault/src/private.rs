@@ -10,6 +10,9 @@ use crate::VaultError;
 /// Larger secrets than this are a mistake; the limit also stops `/dev/zero` and the like.
 const MAX_SECRET_BYTES: u64 = 64 * 1024;
 
+/// Behind the name of a file that is being created.
+const HIDDEN: &str = ".new-";
+
 /// Creates a folder that only its owner may enter (0700). An existing folder is accepted
 /// when it is already that strict.
 pub fn create_private_dir(path: &Path) -> Result<(), VaultError> {
@@ -22,10 +25,15 @@ pub fn create_private_dir(path: &Path) -> Result<(), VaultError> {
 
 /// Creates a new file that only its owner may read (0600) and flushes it to disk. Fails
 /// when the file exists: secrets are never overwritten. A kill at any moment leaves either
-/// no file or the whole of it.
+/// no file or the whole of it, and perhaps a hidden one, which the next attempt removes.
 pub fn create_private_file(path: &Path, content: &[u8]) -> Result<(), VaultError> {
+    remove_leftovers(path)?;
     let mut hidden = path.as_os_str().to_owned();
-    hidden.push(format!(".new-{}", std::process::id()));
+    // A name of its own, so that nobody's half-written file is ever linked as ours: numbers
+    // of processes come again, and two machines that share a folder have the same ones.
+    let mut own = [0; 8];
+    getrandom::fill(&mut own).map_err(|_| VaultError::Randomness)?;
+    hidden.push(format!("{HIDDEN}{}", hex::encode(own)));
     let hidden = Path::new(&hidden);
     let mut file = OpenOptions::new()
         .write(true)
@@ -36,10 +44,37 @@ pub fn create_private_file(path: &Path, content: &[u8]) -> Result<(), VaultError
     let written = file.write_all(content).and_then(|()| file.sync_all());
     // Linking, unlike renaming, fails when the name is taken.
     let linked = written.and_then(|()| fs::hard_link(hidden, path));
-    let removed = fs::remove_file(hidden);
+    let removed = remove_if_there(hidden);
     linked.map_err(|source| io(path, "creating the file", source))?;
-    removed.map_err(|source| io(hidden, "removing", source))?;
+    removed?;
     sync_parent(path)
+}
+
+/// Removes what killed attempts at this file left: it may hold a key. An attempt of another
+/// process that is not killed then fails, and whoever removed its file goes on.
+fn remove_leftovers(path: &Path) -> Result<(), VaultError> {
+    let Some(name) = path.file_name() else { return Ok(()) };
+    let prefix = [name.as_encoded_bytes(), HIDDEN.as_bytes()].concat();
+    let parent = parent(path);
+    let entries = fs::read_dir(parent).map_err(|source| io(parent, "listing", source))?;
+    for entry in entries {
+        let found = entry.map_err(|source| io(parent, "listing", source))?.file_name();
+        let own = found.as_encoded_bytes().strip_prefix(prefix.as_slice());
+        // Nothing else ends like this: the number of a process, or eight bytes.
+        if own.is_some_and(|own| !own.is_empty() && own.iter().all(u8::is_ascii_hexdigit)) {
+            remove_if_there(&parent.join(found))?;
+        }
+    }
+    Ok(())
+}
+
+fn remove_if_there(path: &Path) -> Result<(), VaultError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(io(path, "removing", error))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Replaces a file in one step with one that only its owner may read (0600). A kill at any
@@ -48,12 +83,7 @@ pub(crate) fn replace_private_file(path: &Path, content: &[u8]) -> Result<(), Va
     let mut hidden = path.as_os_str().to_owned();
     hidden.push(".next");
     let hidden = Path::new(&hidden);
-    match fs::remove_file(hidden) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(io(hidden, "removing", error));
-        }
-        _ => {}
-    }
+    remove_if_there(hidden)?;
     let mut options = OpenOptions::new();
     let file = options.write(true).create_new(true).mode(0o600).open(hidden);
     let mut file = file.map_err(|source| io(hidden, "creating the file", source))?;
@@ -98,11 +128,15 @@ fn refuse_lax(path: &Path, mode: u32, wanted: u32) -> Result<(), VaultError> {
     Err(VaultError::LaxPermissions { path: path.to_owned(), mode, wanted })
 }
 
-fn sync_parent(path: &Path) -> Result<(), VaultError> {
-    let parent = match path.parent() {
+fn parent(path: &Path) -> &Path {
+    match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
         _ => Path::new("."),
-    };
+    }
+}
+
+fn sync_parent(path: &Path) -> Result<(), VaultError> {
+    let parent = parent(path);
     File::open(parent)
         .and_then(|folder| folder.sync_all())
         .map_err(|source| io(parent, "flushing the folder", source))
@@ -110,4 +144,35 @@ fn sync_parent(path: &Path) -> Result<(), VaultError> {
 
 pub(crate) fn io(path: &Path, doing: &'static str, source: std::io::Error) -> VaultError {
     VaultError::Io { path: path.to_owned(), doing, source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_killed_attempt_left_of_a_secret_is_removed_and_stops_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = dir.path().join("root.key");
+        let leftover = |end: &str| dir.path().join(format!("root.key.new-{end}"));
+        let own = std::process::id().to_string();
+        for end in [own.as_str(), "1", "00ff00ff00ff00ff"] {
+            fs::write(leftover(end), b"secret").unwrap();
+        }
+        let other = dir.path().join("other.key.new-1");
+        let foreign = leftover("est.pem");
+        for kept in [&other, &foreign] {
+            fs::write(kept, b"kept").unwrap();
+        }
+        create_private_file(&key, b"whole").unwrap();
+        assert_eq!(read_private_file(&key).unwrap().as_slice(), b"whole");
+        let mut left: Vec<_> =
+            fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path()).collect();
+        left.sort();
+        assert_eq!(left, [other, key.clone(), foreign]);
+        fs::write(leftover(&own), b"secret").unwrap();
+        assert!(create_private_file(&key, b"another").is_err(), "never overwritten");
+        assert!(!leftover(&own).exists(), "nor left when the file is there already");
+        assert_eq!(read_private_file(&key).unwrap().as_slice(), b"whole");
+    }
 }

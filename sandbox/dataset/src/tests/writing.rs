@@ -20,6 +20,18 @@ fn a_version_is_never_overwritten() {
 }
 
 #[test]
+fn the_number_of_a_removed_version_is_not_given_again() {
+    for left in ["v4.intake.json", "v4.catalogue.json"] {
+        let site = site();
+        fs::write(site.root().join("trial").join(left), b"signed").unwrap();
+        assert_eq!(create(site.root(), None).unwrap().version(), "v5", "{left}");
+        let error = create(site.root(), Some("v4")).unwrap_err();
+        assert_eq!(error.code(), "dataset.duplicate_version", "{left}");
+        assert_eq!(create(site.root(), Some("v3")).unwrap().version(), "v3");
+    }
+}
+
+#[test]
 fn versions_have_plain_names() {
     let dir = tempfile::tempdir().unwrap();
     for name in ["1", "v0", "v01", "v", "../v1", "v1/..", "v1234567890", ".sealing-v1"] {
@@ -90,12 +102,66 @@ fn progress_counts_every_file() {
 }
 
 #[test]
-fn an_empty_table_is_refused() {
-    let site = site();
+fn a_table_without_rows_is_sealed_and_read_back() {
+    let mut site = site();
     let mut writer = create(site.root(), None).unwrap();
-    writer.push("people", &people(&people_rows())).unwrap();
-    assert_eq!(finish(&site, writer).unwrap_err().code(), "dataset.empty_table");
+    writer.push("events", &events(&event_rows())).unwrap();
+    site.folder = finish(&site, writer).unwrap().folder;
+    let version = site.open().unwrap();
+    version.verify_files().unwrap();
+    let table = version.manifest().table("people").unwrap();
+    assert_eq!((table.rows, table.patients, table.files.len()), (0, 0, 8));
+    assert!(table.coverage.is_empty());
+    assert!(table.columns.iter().all(|column| column.missing_percent == 0));
+    let unique = table.uniqueness.unwrap();
+    assert_eq!((unique.persons, unique.classes, unique.smallest_class), (0, 0, 0));
+    let shown = version.catalogue_entry();
+    assert_eq!(shown.tables.iter().find(|table| table.name == "people").unwrap().rows, 0);
+    let columns = ["town", "age", "weight", "seen"];
+    let people = site.table("people", &columns);
+    assert_eq!((people.rows(), people.dictionary("town").unwrap().len()), (0, 0));
+    let batches = read_table(&people, &columns).unwrap();
+    assert_eq!(batches.iter().map(RecordBatch::num_rows).sum::<usize>(), 0);
+    let dummies = dummy::generate(version.profile(), 40, 1).unwrap();
+    assert!(dummies.iter().any(|table| table.name == "people" && table.rows.num_rows() > 0));
+}
+
+#[test]
+fn a_version_without_a_row_is_refused() {
+    let site = site();
+    let writer = create(site.root(), None).unwrap();
+    assert_eq!(finish(&site, writer).unwrap_err().code(), "dataset.empty");
+    let mut writer = create(site.root(), None).unwrap();
+    for table in ["people", "events"] {
+        writer.seal_table(table, &site.vault, &mut |_, _| {}).unwrap();
+    }
+    assert_eq!(finish(&site, writer).unwrap_err().code(), "dataset.empty");
     assert!(!site.root().join("trial/v2").exists());
+}
+
+#[test]
+fn another_profile_needs_a_higher_revision() {
+    let site = site();
+    let create = |profile: &Profile| {
+        SealedWriter::create(site.root(), profile, &SealOptions::default()).map(|_| ())
+    };
+    let changed = |revision: u32| {
+        let toml = PROFILE.replacen("source = \"tests\"", "source = \"other tests\"", 1);
+        let revised = format!("\nrevision = {revision}{toml}");
+        Profile::parse(&revised).unwrap()
+    };
+    create(&profile()).unwrap();
+    assert_eq!(create(&changed(1)).unwrap_err().code(), "profile.revision");
+    create(&changed(2)).unwrap();
+    // The newest version counts, not the first.
+    let options = SealOptions::default();
+    let mut writer = SealedWriter::create(site.root(), &changed(2), &options).unwrap();
+    writer.push("events", &events(&event_rows())).unwrap();
+    finish(&site, writer).unwrap();
+    create(&changed(2)).unwrap();
+    assert_eq!(create(&profile()).unwrap_err().code(), "profile.revision");
+    assert_eq!(create(&changed(1)).unwrap_err().code(), "profile.revision");
+    create(&changed(3)).unwrap();
 }
 
 #[test]

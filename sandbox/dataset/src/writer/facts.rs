@@ -149,15 +149,15 @@ mod tests {
             Arc::new(rows.iter().map(|row| Some(day(row.1))).collect::<Date32Array>());
         let values = rows.iter().map(|row| row.2.then_some(1_u64)).collect::<UInt64Array>();
         let columns = [("patient", tokens), ("day", days), ("value", Arc::new(values) as ArrayRef)];
-        let (columns, years) = (vec![Filled::default(); 3], (columns, BTreeMap::new()));
+        let batch = RecordBatch::try_from_iter(columns).unwrap();
         let mut facts = Facts {
             rows: 0,
             persons: Persons::default(),
-            columns,
+            columns: vec![Filled::default(); batch.num_columns()],
             period: Some(1),
-            years: years.1,
+            years: BTreeMap::new(),
         };
-        facts.add(&RecordBatch::try_from_iter(years.0).unwrap());
+        facts.add(&batch);
         facts
     }
 

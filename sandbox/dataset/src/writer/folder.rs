@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
-use crate::layout::is_version;
-use crate::reader::{check_file, found_files};
-use crate::{DatasetError, FileCheck, FileEntry};
+use crate::layout::{self, is_version};
+use crate::reader::{check_file, found_files, read_small};
+use crate::{DatasetError, FileCheck, FileEntry, Profile};
 
 const LOCK: &str = ".lock";
 /// Leading dot and no version's shape: nobody takes a half-written folder for a version.
@@ -33,6 +33,9 @@ impl SealingFolder {
         version: Option<&str>,
     ) -> Result<Self, DatasetError> {
         let mut this = Self::lock(root, dataset, version)?;
+        if names(&this.dataset)?.iter().any(|name| version_of(name) == Some(&this.version)) {
+            return Err(this.duplicate(dataset));
+        }
         remove_leftovers(&this.dataset)?;
         let hidden = &this.hidden;
         fs::create_dir(hidden).map_err(DatasetError::io(hidden, "creating the folder"))?;
@@ -76,12 +79,36 @@ impl SealingFolder {
             Some(version) => return Err(DatasetError::VersionName(version.to_owned())),
             None => next_version(&folder)?,
         };
-        if fs::symlink_metadata(folder.join(&version)).is_ok() {
-            let dataset = dataset.to_owned();
-            return Err(DatasetError::DuplicateVersion { dataset, version });
-        }
         let hidden = folder.join(format!("{SEALING}{version}"));
-        Ok(Self { dataset: folder, version, hidden, stays: true, _lock: lock })
+        let this = Self { dataset: folder, version, hidden, stays: true, _lock: lock };
+        if fs::symlink_metadata(this.published_path()).is_ok() {
+            return Err(this.duplicate(dataset));
+        }
+        Ok(this)
+    }
+
+    fn duplicate(&self, dataset: &str) -> DatasetError {
+        let (dataset, version) = (dataset.to_owned(), self.version.clone());
+        DatasetError::DuplicateVersion { dataset, version }
+    }
+
+    /// Another text than that of the newest version's profile needs a higher revision: whoever
+    /// reads two versions tells by it whether they mean the same.
+    pub(super) fn check_revision(&self, profile: &Profile) -> Result<(), DatasetError> {
+        let Some(newest) = newest(&self.dataset)? else { return Ok(()) };
+        let version = format!("v{newest}");
+        let then = read_small(&self.dataset.join(&version), layout::PROFILE)?;
+        // A profile that cannot be read any more holds nobody back.
+        let then = String::from_utf8(then).ok().and_then(|toml| Profile::parse(&toml).ok());
+        match then {
+            Some(then)
+                if then.sha256() != profile.sha256() && then.revision >= profile.revision =>
+            {
+                let (dataset, revision) = (profile.id.clone(), then.revision);
+                Err(DatasetError::Revision { dataset, version, revision })
+            }
+            _ => Ok(()),
+        }
     }
 
     pub(super) fn version(&self) -> &str {
@@ -205,11 +232,28 @@ fn names(folder: &Path) -> Result<Vec<String>, DatasetError> {
         .collect()
 }
 
+/// The version that a name in a data set's folder speaks of: that of the version itself, or of
+/// what lies beside it, such as its signed intake report. What was signed of a version stays,
+/// whoever removed its folder, and its number is not given again.
+fn version_of(name: &str) -> Option<&str> {
+    let version = name.split_once('.').map_or(name, |(version, _)| version);
+    is_version(version).then_some(version)
+}
+
 fn next_version(folder: &Path) -> Result<String, DatasetError> {
     let names = names(folder)?;
-    let versions = names.iter().filter(|name| is_version(name));
-    let numbers = versions.filter_map(|name| name.strip_prefix('v')?.parse::<u32>().ok());
-    Ok(format!("v{}", numbers.max().unwrap_or(0) + 1))
+    let highest = highest(names.iter().filter_map(|name| version_of(name)));
+    Ok(format!("v{}", highest.unwrap_or(0) + 1))
+}
+
+/// The number of the newest version that is there.
+fn newest(folder: &Path) -> Result<Option<u32>, DatasetError> {
+    let names = names(folder)?;
+    Ok(highest(names.iter().map(String::as_str).filter(|name| is_version(name))))
+}
+
+fn highest<'a>(versions: impl Iterator<Item = &'a str>) -> Option<u32> {
+    versions.filter_map(|version| version.strip_prefix('v')?.parse().ok()).max()
 }
 
 /// Removes what killed writers left; the lock says none is alive.

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use arrow::array::{ArrayRef, Float64Array, UInt32Array};
 use prost::Message;
 use sekisho_engine::TracedCell;
+use sekisho_module::ColumnKind;
 use sekisho_proto::v1;
 use sekisho_proto::v1::cell::Value;
 
-use crate::support::{Heard, Job, evidence, job, report, run, table, trace, visits};
+use crate::support::{Heard, Job, Memory, evidence, job, report, run, table, trace, visits};
 
 #[test]
 fn the_host_counts_every_patient_once() {
@@ -91,6 +93,21 @@ fn progress_rises_to_ten() {
         assert_eq!(heard.0.last(), Some(&10));
         // In the cohort world a block of rows is read before the guest sees the first.
         assert!(heard.0.len() > 3 || name == "columns", "{:?}", heard.0);
+    }
+}
+
+#[test]
+fn a_table_without_rows_or_codes_is_run_over() {
+    for (module, filter) in [("trivial", ""), ("trivial", "site = 'east'"), ("columns", "")] {
+        let mut job = job(module);
+        let columns: Vec<(&str, ColumnKind, ArrayRef)> = vec![
+            ("site", ColumnKind::Code, Arc::new(UInt32Array::from(Vec::<u32>::new()))),
+            ("weight", ColumnKind::Float, Arc::new(Float64Array::from(Vec::<f64>::new()))),
+        ];
+        job.data = Arc::new(Memory::new(4).table("visits", &[], columns, &[("site", &[])]));
+        job.view[0].row_filter = filter.to_owned();
+        let report = report(job);
+        assert_eq!((report.usage.patients, report.usage.rows_read), (0, 0), "{module}");
     }
 }
 

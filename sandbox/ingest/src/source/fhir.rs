@@ -1,4 +1,5 @@
 mod element;
+mod reference;
 
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};

@@ -171,9 +171,16 @@ fn missing_columns_are_listed_together() {
 #[test]
 fn empty_files_and_bad_headers_are_refused() {
     assert_eq!(errors(b"")[0].0, "source.empty_file");
-    assert_eq!(errors(HEADER.as_bytes())[0].0, "source.empty_file");
     assert_eq!(errors(b"pid,pid\n1,2\n")[0].0, "source.duplicate_column");
     assert_eq!(errors(b"pid,\xff\n1,2\n")[0].0, "source.bad_encoding");
+}
+
+#[test]
+fn a_file_of_a_header_alone_is_a_table_without_rows() {
+    let (read, batches) = read(HEADER.as_bytes()).unwrap();
+    assert_eq!(read.totals, Totals::default());
+    assert!(batches.is_empty());
+    assert_eq!(errors(b"pid,sex,seen,temp,age\n")[0].0, "source.missing_column");
 }
 
 #[test]

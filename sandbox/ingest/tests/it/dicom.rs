@@ -359,5 +359,5 @@ fn the_pixels_of_an_image_do_not_matter() {
     assert_eq!(json(&archive.seal(&[]))["rows"]["images"], 2);
     let empty = Archive(Site::new());
     fs::create_dir(empty.0.at("images")).unwrap();
-    assert_eq!(refusal(&empty.seal(&[])).0, "source.empty_file");
+    assert_eq!(refusal(&empty.seal(&[])).0, "dataset.empty");
 }

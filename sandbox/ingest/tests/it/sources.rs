@@ -1,6 +1,7 @@
 //! Receipts and FHIR resources, under the profiles that are shipped.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
 use sekisho_dataset::{FileCheck, Grant, OpenTable};
@@ -213,6 +214,47 @@ fn codings_of_other_code_systems_are_rejected() {
     assert_eq!(rejected(&site, &summary), ["source.other_code_system"; 2]);
     let conditions = opened(&site, "emr/v1", "conditions", &["code"]);
     assert_eq!(conditions.dictionary("code").unwrap(), ["E11"]);
+}
+
+#[test]
+fn op_1_who_opted_out_stays_out_however_a_resource_refers_to_them() {
+    let site = Site::new();
+    let versioned = CONDITION.replace("Patient/p1", "Patient/p1/_history/2");
+    let optouts = put(&site, "optouts.csv", "id\np1\n");
+    fs::set_permissions(&optouts, fs::Permissions::from_mode(0o600)).unwrap();
+    let extra = ["--optouts", optouts.to_str().unwrap()];
+    let summary = done(&fhir(&site, &format!("{CONDITION}\n{versioned}\n"), &extra));
+    // Nobody is left in the tables that are about this person alone: they are sealed empty.
+    assert_eq!(summary["totals"]["conditions"]["opted_out"], 2);
+    assert_eq!((&summary["patients"], &summary["rows"]["conditions"]), (&1.into(), &0.into()));
+    let conditions = opened(&site, "emr/v1", "conditions", &["code"]);
+    assert_eq!((conditions.rows(), conditions.dictionary("code").unwrap().len()), (0, 0));
+}
+
+#[test]
+fn op_1_references_that_name_no_patient_are_rejected() {
+    let site = Site::new();
+    let about = |subject: &str| CONDITION.replace("https://ehr.example/fhir/Patient/p1", subject);
+    let subjects = ["Group/p1", "urn:uuid:61ebe359-bfdc-4613-8bf2-c5e300945f0a", "Patient/p1?x=1"];
+    let lines: String = subjects.iter().map(|subject| about(subject) + "\n").collect();
+    let extra = ["--max-rejected", "0.9"];
+    let summary = done(&fhir(&site, &format!("{CONDITION}\n{lines}"), &extra));
+    assert_eq!(summary["totals"]["conditions"]["sealed"], 1);
+    assert_eq!(rejected(&site, &summary), ["source.bad_reference"; 3]);
+}
+
+#[test]
+fn a_source_without_records_of_a_kind_gives_an_empty_table() {
+    let site = Site::new();
+    let summary = done(&fhir(&site, "", &[]));
+    assert_eq!((&summary["patients"], &summary["rows"]["conditions"]), (&2.into(), &0.into()));
+    let kept = RECEIPT.lines().filter(|line| !line.starts_with("IY"));
+    let kept: String = kept.map(|line| format!("{line}\n")).collect();
+    let summary = done(&receipts(&site, &kept, &[]));
+    assert_eq!((&summary["rows"]["iy"], &summary["rows"]["sy"]), (&0.into(), &3.into()));
+    let refused = receipts(&site, "", &[]);
+    let error: Value = serde_json::from_slice(&refused.stderr).unwrap();
+    assert_eq!(error["error"]["code"], "dataset.empty");
 }
 
 /// Codes of what was wrong with the rejected rows, one for each.

@@ -7,6 +7,11 @@ use super::parse::{self, is_name};
 use super::toml_reader::{Errors, ProfileError, TableReader};
 use super::{Information, OWN_DATABASE, Profile, TableSpec, shifts};
 
+/// Fewest persons of a cell (最小集計単位) that a profile may allow to be shown.
+const LEAST_CELL: u32 = 10;
+/// Largest revision and minimum cell.
+const MOST: u32 = 1_000_000;
+
 /// Everything wrong with a profile, in the order of its lines; never empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProfileErrors(pub Vec<ProfileError>);
@@ -61,7 +66,7 @@ fn read(reader: &TableReader<'_, '_>, toml: &str) -> Profile {
         database,
         revision: revision(reader),
         holds: information(reader),
-        min_cell: reader.optional_number("min_cell").map_or(10, |number| number as u32),
+        min_cell: min_cell(reader),
         next_update: next_update(reader),
         terms: reader.has("terms").then(|| parse::text(reader, "terms")),
         populations: populations(reader),
@@ -78,9 +83,19 @@ fn read(reader: &TableReader<'_, '_>, toml: &str) -> Profile {
 }
 
 fn revision(reader: &TableReader<'_, '_>) -> u32 {
-    let number = reader.optional_number("revision").unwrap_or(1.0);
-    if number.fract() != 0.0 || !(1.0..=1e6).contains(&number) {
-        reader.bad("revision", "wanted a whole number from 1".to_owned());
+    whole_number(reader, "revision", 1)
+}
+
+/// Smaller cells than the gateway's smallest would say in the catalogue what no run may.
+fn min_cell(reader: &TableReader<'_, '_>) -> u32 {
+    whole_number(reader, "min_cell", LEAST_CELL)
+}
+
+/// A whole number from `least`, which it is when it is not said, to [`MOST`].
+fn whole_number(reader: &TableReader<'_, '_>, key: &'static str, least: u32) -> u32 {
+    let number = reader.optional_number(key).unwrap_or(least.into());
+    if number.fract() != 0.0 || !(f64::from(least)..=f64::from(MOST)).contains(&number) {
+        reader.bad(key, format!("wanted a whole number from {least} to {MOST}"));
     }
     number as u32
 }

@@ -59,28 +59,12 @@ fn column(reader: &TableReader<'_, '_>) -> ColumnSpec {
     let name = name(reader);
     let kind = kind(reader);
     let sources = sources(reader, &name, kind);
-    let unit = reader.optional_text("unit");
-    if unit.is_some() && !matches!(kind, Kind::Int | Kind::Float) {
-        reader.bad("unit", "only numbers have units".to_owned());
-    }
-    let unit_in = reader.optional_text("unit_in");
-    if unit_in.is_some() && (unit.is_some() || !matches!(kind, Kind::Int | Kind::Float)) {
-        reader.bad("unit_in", "only numbers without `unit` have units in a column".to_owned());
-    }
-    let nullable = reader.flag("nullable");
-    if nullable && kind == Kind::Patient {
-        reader.bad("nullable", "every row needs its patient".to_owned());
-    }
+    let (unit, unit_in) = units(reader, kind);
+    let nullable = nullable(reader, kind);
     let codes = codes(reader, kind);
-    let rule = rule::read(reader, kind, !codes.is_empty());
-    if rule == Rule::Allow(super::Undeclared::Missing) && !nullable {
-        reader.bad("nullable", "undeclared codes become missing".to_owned());
-    }
+    let rule = column_rule(reader, kind, nullable, &codes);
     let range = range(reader, kind);
-    let not_before = reader.optional_text("not_before");
-    if not_before.is_some() && kind != Kind::Date {
-        reader.bad("not_before", "only a date has an order".to_owned());
-    }
+    let not_before = not_before(reader, kind);
     let (items, dummy) = match items::read(reader, kind, nullable) {
         Some((items, dummy)) => (Some(items), Some(dummy)),
         None => {
@@ -91,16 +75,8 @@ fn column(reader: &TableReader<'_, '_>) -> ColumnSpec {
         }
     };
     let description = text(reader, "description");
-    let code_system = reader.optional_text("code_system");
-    let systems = reader.optional_texts("systems");
-    if systems.is_some() && kind != Kind::Code {
-        reader.bad("systems", "only a code column has code systems".to_owned());
-    }
-    let systems = systems.unwrap_or_else(|| code_system.iter().cloned().collect());
-    let quasi_identifier = reader.flag("quasi_identifier");
-    if quasi_identifier && kind == Kind::Patient {
-        reader.bad("quasi_identifier", "a token tells nobody who it is".to_owned());
-    }
+    let (code_system, systems) = code_systems(reader, kind);
+    let quasi_identifier = quasi_identifier(reader, kind);
     reader.refuse_unknown();
     ColumnSpec {
         name,
@@ -120,6 +96,66 @@ fn column(reader: &TableReader<'_, '_>) -> ColumnSpec {
         codes,
         dummy,
     }
+}
+
+/// The unit of a number, or the column that holds it.
+fn units(reader: &TableReader<'_, '_>, kind: Kind) -> (Option<String>, Option<String>) {
+    let number = matches!(kind, Kind::Int | Kind::Float);
+    let (unit, unit_in) = (reader.optional_text("unit"), reader.optional_text("unit_in"));
+    if unit.is_some() && !number {
+        reader.bad("unit", "only numbers have units".to_owned());
+    }
+    if unit_in.is_some() && (unit.is_some() || !number) {
+        reader.bad("unit_in", "only numbers without `unit` have units in a column".to_owned());
+    }
+    (unit, unit_in)
+}
+
+fn nullable(reader: &TableReader<'_, '_>, kind: Kind) -> bool {
+    let nullable = reader.flag("nullable");
+    if nullable && kind == Kind::Patient {
+        reader.bad("nullable", "every row needs its patient".to_owned());
+    }
+    nullable
+}
+
+fn column_rule(
+    reader: &TableReader<'_, '_>,
+    kind: Kind,
+    nullable: bool,
+    codes: &BTreeMap<String, Text>,
+) -> Rule {
+    let rule = rule::read(reader, kind, !codes.is_empty());
+    if rule == Rule::Allow(super::Undeclared::Missing) && !nullable {
+        reader.bad("nullable", "undeclared codes become missing".to_owned());
+    }
+    rule
+}
+
+fn not_before(reader: &TableReader<'_, '_>, kind: Kind) -> Option<String> {
+    let not_before = reader.optional_text("not_before");
+    if not_before.is_some() && kind != Kind::Date {
+        reader.bad("not_before", "only a date has an order".to_owned());
+    }
+    not_before
+}
+
+/// The code system that is shown, and those that a source's codes are taken from.
+fn code_systems(reader: &TableReader<'_, '_>, kind: Kind) -> (Option<String>, Vec<String>) {
+    let (shown, systems) = (reader.optional_text("code_system"), reader.optional_texts("systems"));
+    if systems.is_some() && kind != Kind::Code {
+        reader.bad("systems", "only a code column has code systems".to_owned());
+    }
+    let systems = systems.unwrap_or_else(|| shown.iter().cloned().collect());
+    (shown, systems)
+}
+
+fn quasi_identifier(reader: &TableReader<'_, '_>, kind: Kind) -> bool {
+    let quasi_identifier = reader.flag("quasi_identifier");
+    if quasi_identifier && kind == Kind::Patient {
+        reader.bad("quasi_identifier", "a token tells nobody who it is".to_owned());
+    }
+    quasi_identifier
 }
 
 fn sources(reader: &TableReader<'_, '_>, name: &str, kind: Kind) -> Vec<String> {

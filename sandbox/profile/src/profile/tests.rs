@@ -108,6 +108,23 @@ fn meaningless_profiles_are_refused() {
     }
 }
 
+#[test]
+fn ct_2_a_minimum_cell_is_a_whole_number_of_ten_or_more() {
+    let with = |number: &str| {
+        SMALL.replace(
+            "licence = \"CC0-1.0\"",
+            &format!("licence = \"CC0-1.0\"\nmin_cell = {number}"),
+        )
+    };
+    for bad in ["0", "9", "-10", "10.5", "1000001", "1e300"] {
+        assert_eq!(codes_of(&with(bad)), [("profile.bad_value", 7)], "{bad}");
+    }
+    for (good, read) in [("10", 10), ("11.0", 11), ("1000000", 1_000_000)] {
+        assert_eq!(Profile::parse(&with(good)).unwrap().min_cell, read);
+    }
+    assert_eq!(Profile::parse(SMALL).unwrap().min_cell, 10);
+}
+
 const ORDERED: &str = r#"
 id = "ordered"
 title = { ja = "順", en = "Ordered" }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::reference;
 use crate::process::FieldError;
 
 /// Where an element stands in its resource, as a JSON pointer (RFC 6901).
@@ -43,7 +44,7 @@ pub(super) fn text(
             }
         };
         if let Some(text) = found {
-            return Ok(shortened(name, text));
+            return shortened(name, text);
         }
     }
     Ok(String::new())
@@ -77,15 +78,19 @@ fn coded(name: &str, codings: &[Value], systems: &[String]) -> Result<Option<Str
     }
 }
 
-fn shortened(name: &str, text: String) -> String {
+fn shortened(name: &str, text: String) -> Result<String, FieldError> {
     if name == "subject" {
-        // `Patient/x`, also behind the address of a server.
-        return text.rsplit_once("Patient/").map_or(text.clone(), |(_, id)| id.to_owned());
+        return reference::patient(&text).map(str::to_owned).ok_or_else(|| FieldError {
+            code: "source.bad_reference",
+            column: name.to_owned(),
+            reason: "wanted a reference to a patient: [base/]Patient/id[/_history/version]"
+                .to_owned(),
+        });
     }
     if DATES.contains(&name) {
-        return text.split_once('T').map_or(text.clone(), |(day, _)| day.to_owned());
+        return Ok(text.split_once('T').map_or(text.clone(), |(day, _)| day.to_owned()));
     }
-    text
+    Ok(text)
 }
 
 #[cfg(test)]
@@ -127,6 +132,16 @@ mod tests {
         assert_eq!(of(&CODE, &json!({}), &["urn:icd"]).unwrap(), "");
         let unreadable = json!({ "code": { "coding": { "code": "E11" } } });
         assert_eq!(of(&CODE, &unreadable, &[]).unwrap(), "");
+    }
+
+    #[test]
+    fn op_1_a_reference_that_names_no_patient_is_no_person_of_its_own() {
+        const SUBJECT: Element = ("subject", &[Place::Plain("/subject/reference")]);
+        let of =
+            |reference: &str| of(&SUBJECT, &json!({ "subject": { "reference": reference } }), &[]);
+        assert_eq!(of("Patient/p1/_history/2").unwrap(), "p1");
+        assert_eq!(of("Group/p1"), Err("source.bad_reference"));
+        assert_eq!(super::text(&json!({}), &SUBJECT, &[]).unwrap(), "", "nobody is named");
     }
 
     #[test]
