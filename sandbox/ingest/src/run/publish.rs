@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use arrow::array::{AsArray as _, UInt64Array};
 use arrow::datatypes::UInt64Type;
-use sekisho_dataset::{CatalogueEntry, FileCheck, UniquenessNote, Unpublished, read_table};
+use sekisho_dataset::{CatalogueEntry, FileCheck, UniquenessNote, Unpublished, read_batches};
 use serde::Serialize;
 
 use super::Ingest;
@@ -131,13 +131,15 @@ impl Ingest<'_> {
     }
 }
 
-/// How many persons of a sealed version should have stayed out.
+/// How many persons of a sealed version should have stayed out. Only these are remembered:
+/// memory does not grow with rows.
 fn survivors(sealed: &Unpublished, gate: &Gate) -> Result<u64, IngestError> {
     let version = sealed.version();
     let mut found = HashSet::new();
     for table in &version.manifest().tables {
         let opened = version.open_table(sealed.patient_keys(), &table.name, FileCheck::Sha256)?;
-        for batch in read_table(&opened, &[opened.patient_column()])? {
+        for batch in read_batches(&opened, &[opened.patient_column()])? {
+            let batch = batch?;
             let tokens: &UInt64Array = batch.column(0).as_primitive::<UInt64Type>();
             found.extend(gate.survivors(tokens.values().iter().copied()));
         }
