@@ -22,6 +22,7 @@ pub mod ehr;
 
 mod error;
 mod intake;
+mod lock;
 mod parts;
 mod process;
 mod pseudonyms;

@@ -7,7 +7,7 @@ use sekisho_vault::{
     FileVault, Key, ReceivingKey, SigningIdentity, VaultError, create_private_dir,
 };
 
-use crate::intake::IdSpaces;
+use crate::intake::{IdSpaces, Register};
 use crate::process::normalised_id;
 use crate::reidentify;
 use crate::rejects::{self, RejectedRow, Rejects, RejectsMark};
@@ -94,7 +94,12 @@ impl IdentifiedZone {
 
     /// The register of deletion requests (OP-2).
     pub fn deletions(&self) -> Result<Deletions, IngestError> {
-        Deletions::open(&self.folder, self.sealing.clone())
+        Deletions::open(&self.folder, &self.sealing)
+    }
+
+    /// The same under its lock.
+    pub(crate) fn register(&self) -> Result<Register, IngestError> {
+        Register::lock(&self.folder, self.sealing.clone())
     }
 
     /// The id spaces that sources were taken in under.
@@ -126,7 +131,7 @@ impl IdentifiedZone {
     ) -> Result<(), IngestError> {
         let id = normalised_id(parts).ok_or(IngestError::NoId)?;
         let names = Pseudonyms::new(self.secret.clone(), id_space);
-        self.deletions()?.add(&names, &id, reference, &received_on.to_string())
+        self.register()?.add(&names, &id, reference, &received_on.to_string())
     }
 
     /// Opens a reject file of this zone.
