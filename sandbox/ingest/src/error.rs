@@ -83,6 +83,9 @@ pub enum IngestError {
         /// Rows found.
         persons: u64,
     },
+    /// A deletion request was recorded after the ingest had joined them (OP-2).
+    #[error("a deletion request was recorded meanwhile: run the ingest again, it joins them all")]
+    DeletionsChanged,
     /// No source was taken in under this id space, so nothing could take effect in it.
     #[error(
         "the zone knows no id space {id_space}, only: {}. If it is to come, say --new-id-space",
@@ -158,6 +161,7 @@ impl IngestError {
             Self::Unbalanced { .. } => "ingest.unbalanced",
             Self::TooManyRejected { .. } => "ingest.too_many_rejected",
             Self::Survivors { .. } => "ingest.survivors",
+            Self::DeletionsChanged => "ingest.deletions_changed",
             Self::UnknownIdSpace { .. } => "ingest.unknown_id_space",
             Self::ResumeDiffers { .. } => "ingest.resume_differs",
             Self::ResumeTampered { .. } => "ingest.resume_tampered",

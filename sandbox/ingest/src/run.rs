@@ -12,13 +12,13 @@ use sekisho_dataset::{
 };
 use sekisho_vault::ReceivingPublic;
 
-use crate::intake::{IntakeLists, ListNote};
+use crate::intake::IntakeLists;
 use crate::source::{Encoding, Format, Rows};
 use crate::table::{TableIntake, TableRead};
 use crate::{IdentifiedZone, IngestError, PatientTokens, Totals, ehr};
 use attempt::{Attempt, Fresh};
 use journal::DoneTable;
-use publish::Taken;
+use publish::{Said, Taken};
 pub use publish::{Summary, write_catalogue};
 
 /// Who is told how far an ingest is.
@@ -91,8 +91,10 @@ impl Ingest<'_> {
         let mut tokens = this.zone.tokens(&profile.id_space);
         let today = this.now.to_zoned(jiff::tz::TimeZone::UTC).date();
         let (mut gate, lists) = intake.lists.gate(profile, today, &mut tokens)?;
-        gate.join_deletions(&this.zone.deletions()?, &profile.id_space);
-        let inputs = this.inputs(format, profile, intake, &lists, &tokens)?;
+        // Read once: what is joined is what the report says was joined.
+        let deletions = this.zone.deletions()?;
+        gate.join_deletions(&deletions, &profile.id_space);
+        let inputs = this.inputs(format, profile, intake, (&lists, &deletions), &tokens)?;
         let fresh = Fresh { tokens, gate, inputs };
         let mut attempt = match begun {
             Some(begun) => Attempt::go_on(&this, (format, profile), files, begun, fresh)?,
@@ -107,7 +109,8 @@ impl Ingest<'_> {
             }
         }
         let provenance = this.provenance(format.name().to_owned());
-        this.close(attempt, provenance, lists, intake.lists.notice_days, progress)
+        let said = Said { lists, notice_days: intake.lists.notice_days, deletions };
+        this.close(attempt, provenance, said, progress)
     }
 
     /// Reads and seals one table, and writes down that it is finished.
@@ -148,8 +151,7 @@ impl Ingest<'_> {
         &self,
         attempt: Attempt<'_>,
         mut provenance: Provenance,
-        lists: Vec<ListNote>,
-        notice_days: u32,
+        said: Said,
         progress: &mut dyn Progress,
     ) -> Result<Summary, IngestError> {
         let Attempt { journal, writer, gate, rejects, tables, resumed, .. } = attempt;
@@ -157,13 +159,13 @@ impl Ingest<'_> {
         for table in tables {
             totals.insert(table.source.table.clone(), table.totals);
             provenance.sources.push(table.source);
-            provenance.processing.extend(said(table.note));
+            provenance.processing.extend(speaking(table.note));
         }
         let rejects = match rejects {
             Some(rejects) if rejects.rows > 0 => Some(rejects.finish()?),
             _ => None,
         };
-        let taken = Taken { gate, lists, notice_days, totals, rejects, resumed };
+        let taken = Taken { gate, said, totals, rejects, resumed };
         let published = self.publish(self.seal(writer, provenance, progress)?, Some(taken));
         // Published or refused, and then removed.
         journal.remove()?;
@@ -242,7 +244,7 @@ fn check_totals(table: &str, read: &TableRead, max_rejected: f64) -> Result<(), 
 }
 
 /// A note that says something.
-fn said(note: ProcessingNote) -> Option<ProcessingNote> {
+fn speaking(note: ProcessingNote) -> Option<ProcessingNote> {
     let silent = note.removed.is_empty() && note.changed.is_empty();
     (!silent).then_some(note)
 }

@@ -87,6 +87,11 @@ impl Register {
         Ok(Self { path: zone.join(FILE), key, deletions, _lock: lock })
     }
 
+    /// What it holds.
+    pub(crate) fn deletions(&self) -> &Deletions {
+        &self.deletions
+    }
+
     /// Records a request and writes the register anew, whole or not at all. Once this returns
     /// the request outlives a loss of power.
     pub(crate) fn add(

@@ -11,7 +11,7 @@ use super::journal::{Begun, DoneTable, Inputs, Journal, Record};
 use super::{Ingest, Intake};
 use crate::intake::{Gate, ListNote};
 use crate::rejects::Rejects;
-use crate::{Format, IngestError, PatientTokens};
+use crate::{Deletions, Format, IngestError, PatientTokens};
 
 /// Everything that grows while tables are taken in.
 pub(super) struct Attempt<'a> {
@@ -121,7 +121,7 @@ impl Ingest<'_> {
         format: Format,
         profile: &Profile,
         intake: &Intake,
-        lists: &[ListNote],
+        (lists, deletions): (&[ListNote], &Deletions),
         tokens: &PatientTokens,
     ) -> Result<Inputs, IngestError> {
         fs::create_dir_all(self.out).map_err(|source| io(self.out, source))?;
@@ -138,7 +138,7 @@ impl Ingest<'_> {
             ("--notices", list("notice")),
             ("--notice-days", intake.lists.notice_days.to_string()),
             ("--optouts", list("optout")),
-            ("the deletion requests", self.zone.deletions()?.keyed_digest(tokens.names())),
+            ("the deletion requests", deletions.keyed_digest(tokens.names())),
             ("--max-rejected", intake.max_rejected.to_string()),
             ("--buckets", self.options.buckets.to_string()),
             ("--receiver", ReceivingPublic::to_text(self.receiver)),

@@ -4,12 +4,14 @@ use std::path::{Path, PathBuf};
 
 use arrow::array::{AsArray as _, UInt64Array};
 use arrow::datatypes::UInt64Type;
-use sekisho_dataset::{CatalogueEntry, FileCheck, UniquenessNote, Unpublished, read_batches};
+use sekisho_dataset::{
+    CatalogueEntry, FileCheck, Profile, UniquenessNote, Unpublished, read_batches,
+};
 use serde::Serialize;
 
 use super::Ingest;
-use crate::intake::Gate;
-use crate::{DeletionNote, IngestError, IntakeReport, ListNote, TableTotals, Totals};
+use crate::intake::{Gate, Register};
+use crate::{DeletionNote, Deletions, IngestError, IntakeReport, ListNote, TableTotals, Totals};
 
 /// A version made: what a steward needs to list it in the catalogue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -42,11 +44,17 @@ pub struct Summary {
     pub resumed: Vec<String>,
 }
 
+/// What was said of persons before anything was read of them.
+pub(super) struct Said {
+    pub(super) lists: Vec<ListNote>,
+    pub(super) notice_days: u32,
+    pub(super) deletions: Deletions,
+}
+
 /// What became of the sources of one ingest.
 pub(super) struct Taken {
     pub(super) gate: Gate,
-    pub(super) lists: Vec<ListNote>,
-    pub(super) notice_days: u32,
+    pub(super) said: Said,
     pub(super) totals: BTreeMap<String, Totals>,
     pub(super) rejects: Option<PathBuf>,
     pub(super) resumed: Vec<String>,
@@ -56,22 +64,25 @@ impl Ingest<'_> {
     /// Publishes a version that was sealed. What came from a source is first read back from
     /// the disk and held against the lists, and the report of that is signed (OP-1): there is
     /// no moment at which a version with somebody who should have stayed out, or without its
-    /// report, can be found.
+    /// report, can be found. A deletion request that was recorded meanwhile refuses the
+    /// version; one that comes later waits until it is published (OP-2).
     pub(super) fn publish(
         &self,
         sealed: Unpublished,
         taken: Option<Taken>,
     ) -> Result<Summary, IngestError> {
-        let mut report = None;
+        let (mut report, mut register) = (None, None);
         if let Some(taken) = &taken {
             let written = self.report(&sealed, taken)?;
+            register = Some(self.unchanged(&taken.said.deletions, sealed.version().profile())?);
             self.zone.id_spaces().add(&sealed.version().profile().id_space)?;
             report = Some(written.write(&sealed.folder(), self.zone.identity())?);
         }
         let sealed = sealed.publish()?;
+        drop(register);
         let catalogue = write_catalogue(&sealed.folder, &sealed.catalogue)?;
         let (totals, lists, rejects, resumed) = match taken {
-            Some(taken) => (taken.totals, taken.lists, taken.rejects, taken.resumed),
+            Some(taken) => (taken.totals, taken.said.lists, taken.rejects, taken.resumed),
             None => (BTreeMap::new(), Vec::new(), None, Vec::new()),
         };
         let tables = sealed.manifest.tables.iter();
@@ -94,6 +105,15 @@ impl Ingest<'_> {
         })
     }
 
+    /// Locks the register of deletions, which must still say what was joined.
+    fn unchanged(&self, joined: &Deletions, profile: &Profile) -> Result<Register, IngestError> {
+        let register = self.zone.register()?;
+        if joined.of(&profile.id_space).eq(register.deletions().of(&profile.id_space)) {
+            return Ok(register);
+        }
+        Err(IngestError::DeletionsChanged)
+    }
+
     fn report(&self, sealed: &Unpublished, taken: &Taken) -> Result<IntakeReport, IngestError> {
         let survivors = survivors(sealed, &taken.gate)?;
         if survivors > 0 {
@@ -101,9 +121,7 @@ impl Ingest<'_> {
         }
         let (version, effects) = (sealed.version(), taken.gate.effects());
         let (manifest, profile) = (version.manifest(), version.profile());
-        let requests = self.zone.deletions()?;
-        let requests = requests.requests().iter();
-        let deletions = requests.filter(|request| request.id_space == profile.id_space);
+        let deletions = taken.said.deletions.of(&profile.id_space);
         let tables = taken.totals.iter();
         Ok(IntakeReport {
             format: IntakeReport::format(),
@@ -116,8 +134,8 @@ impl Ingest<'_> {
             tables: tables
                 .map(|(table, totals)| TableTotals { table: table.clone(), totals: *totals })
                 .collect(),
-            lists: taken.lists.clone(),
-            notice_days: taken.notice_days,
+            lists: taken.said.lists.clone(),
+            notice_days: taken.said.notice_days,
             deletions: deletions
                 .map(|request| DeletionNote {
                     reference: request.reference.clone(),
@@ -199,9 +217,10 @@ mod tests {
             }
             let provenance = ingest.provenance("test".to_owned());
             let sealed = ingest.seal(writer, provenance, &mut crate::Silent).unwrap();
-            let (lists, totals) = (Vec::new(), BTreeMap::new());
-            let taken =
-                Taken { gate, lists, notice_days: 30, totals, rejects: None, resumed: Vec::new() };
+            let deletions = zone.deletions().unwrap();
+            let said = Said { lists: Vec::new(), notice_days: 30, deletions };
+            let (totals, rejects, resumed) = (BTreeMap::new(), None, Vec::new());
+            let taken = Taken { gate, said, totals, rejects, resumed };
             ingest.publish(sealed, Some(taken))
         };
         let refused = publish(true).unwrap_err();
