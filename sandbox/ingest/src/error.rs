@@ -83,6 +83,12 @@ pub enum IngestError {
         /// Rows found.
         persons: u64,
     },
+    /// Another ingest of the data set runs in this zone, maybe into another folder.
+    #[error("another ingest of {dataset} runs in this zone: wait for it to end")]
+    Busy {
+        /// The data set.
+        dataset: String,
+    },
     /// A deletion request was recorded after the ingest had joined them (OP-2).
     #[error("a deletion request was recorded meanwhile: run the ingest again, it joins them all")]
     DeletionsChanged,
@@ -161,6 +167,7 @@ impl IngestError {
             Self::Unbalanced { .. } => "ingest.unbalanced",
             Self::TooManyRejected { .. } => "ingest.too_many_rejected",
             Self::Survivors { .. } => "ingest.survivors",
+            Self::Busy { .. } => "ingest.busy",
             Self::DeletionsChanged => "ingest.deletions_changed",
             Self::UnknownIdSpace { .. } => "ingest.unknown_id_space",
             Self::ResumeDiffers { .. } => "ingest.resume_differs",

@@ -17,7 +17,7 @@ use crate::source::{Encoding, Format, Rows};
 use crate::table::{TableIntake, TableRead};
 use crate::{IdentifiedZone, IngestError, PatientTokens, Totals, ehr};
 use attempt::{Attempt, Fresh};
-use journal::DoneTable;
+use journal::{DoneTable, Journal};
 use publish::{Said, Taken};
 pub use publish::{Summary, write_catalogue};
 
@@ -81,7 +81,8 @@ impl Ingest<'_> {
         progress: &mut dyn Progress,
     ) -> Result<Summary, IngestError> {
         check_tables(profile, files)?;
-        let begun = if intake.resume { self.begun(&profile.id)? } else { None };
+        let journal = Journal::lock(self.zone, &profile.id)?;
+        let begun = if intake.resume { self.begun(&journal, &profile.id)? } else { None };
         let mut this = Ingest { options: self.options.clone(), ..*self };
         if let Some(begun) = &begun {
             // Whoever was told too late for the first attempt is so for this one.
@@ -97,8 +98,8 @@ impl Ingest<'_> {
         let inputs = this.inputs(format, profile, intake, (&lists, &deletions), &tokens)?;
         let fresh = Fresh { tokens, gate, inputs };
         let mut attempt = match begun {
-            Some(begun) => Attempt::go_on(&this, (format, profile), files, begun, fresh)?,
-            None => Attempt::begin(&this, profile, intake, fresh)?,
+            Some(begun) => Attempt::go_on(&this, journal, (format, profile), files, begun, fresh)?,
+            None => Attempt::begin(&this, journal, profile, intake, fresh)?,
         };
         for (name, file) in files {
             let Some(table) = profile.table(name) else { continue };
@@ -161,13 +162,13 @@ impl Ingest<'_> {
             provenance.sources.push(table.source);
             provenance.processing.extend(speaking(table.note));
         }
-        let rejects = match rejects {
-            Some(rejects) if rejects.rows > 0 => Some(rejects.finish()?),
-            _ => None,
-        };
+        let rejects = rejects.filter(|rejects| rejects.rows > 0);
         let taken = Taken { gate, said, totals, rejects, resumed };
-        let published = self.publish(self.seal(writer, provenance, progress)?, Some(taken));
+        let sealed = self.seal(writer, provenance, progress)?;
+        let dataset = sealed.version().manifest().dataset.clone();
+        let published = self.publish(sealed, Some(taken));
         // Published or refused, and then removed.
+        self.zone.remove_unfinished_rejects(&dataset)?;
         journal.remove()?;
         published
     }

@@ -139,16 +139,20 @@ impl IdentifiedZone {
         rejects::show(file, &self.sealing)
     }
 
-    pub(crate) fn rejects(&self, name: &str) -> Result<Rejects, IngestError> {
-        Rejects::create(&self.folder, self.sealing.clone(), name)
+    pub(crate) fn rejects(&self, dataset: &str, version: &str) -> Result<Rejects, IngestError> {
+        Rejects::create(&self.folder, self.sealing.clone(), dataset, version)
+    }
+
+    pub(crate) fn remove_unfinished_rejects(&self, dataset: &str) -> Result<(), IngestError> {
+        rejects::remove_unfinished(&self.folder, dataset)
     }
 
     pub(crate) fn go_on_with_rejects(
         &self,
-        name: &str,
+        dataset: &str,
         mark: &RejectsMark,
     ) -> Result<Rejects, IngestError> {
-        Rejects::go_on(&self.folder, self.sealing.clone(), name, mark)
+        Rejects::go_on(&self.folder, self.sealing.clone(), dataset, mark)
     }
 
     /// Opens the ids that an answered inquiry left in this zone.

@@ -35,18 +35,18 @@ pub(super) struct Fresh {
 
 impl<'a> Attempt<'a> {
     pub(super) fn begin(
-        ingest: &Ingest<'a>,
-        profile: &'a Profile,
+        ingest: &Ingest<'_>,
+        journal: Journal<'a>,
+        profile: &Profile,
         intake: &Intake,
         fresh: Fresh,
     ) -> Result<Self, IngestError> {
-        let journal = Journal::of(ingest.zone, &profile.id);
         // Also removes the tables that an earlier journal is about.
         let writer = SealedWriter::create(ingest.out, profile, &ingest.options)?;
         journal.remove()?;
-        let name = rejects_name(profile, &writer);
-        let rejects =
-            (intake.max_rejected > 0.0).then(|| ingest.zone.rejects(&name)).transpose()?;
+        ingest.zone.remove_unfinished_rejects(&profile.id)?;
+        let rejects = || ingest.zone.rejects(&profile.id, writer.version());
+        let rejects = (intake.max_rejected > 0.0).then(rejects).transpose()?;
         let (tables, resumed) = (Vec::new(), Vec::new());
         let Fresh { tokens, gate, inputs } = fresh;
         Ok(Self { journal, inputs, writer, tokens, gate, rejects, tables, resumed })
@@ -54,8 +54,9 @@ impl<'a> Attempt<'a> {
 
     /// Goes on with the tables that are finished, when everything is as it was.
     pub(super) fn go_on(
-        ingest: &Ingest<'a>,
-        (format, profile): (Format, &'a Profile),
+        ingest: &Ingest<'_>,
+        journal: Journal<'a>,
+        (format, profile): (Format, &Profile),
         files: &[(String, PathBuf)],
         begun: Begun,
         fresh: Fresh,
@@ -64,7 +65,6 @@ impl<'a> Attempt<'a> {
         let Fresh { mut tokens, mut gate, inputs } = fresh;
         same(&record.inputs, &inputs)?;
         same_sources(&record.tables, files, (format, profile), &tokens)?;
-        let journal = Journal::of(ingest.zone, &profile.id);
         let patients = persons.iter().filter(|person| person.sealed).map(|person| person.token);
         let patients = patients.collect();
         let key = journal.key();
@@ -75,8 +75,8 @@ impl<'a> Attempt<'a> {
         }
         let excluded = persons.iter().filter(|person| person.excluded).map(|person| person.token);
         gate.restore(excluded, record.effects);
-        let name = rejects_name(profile, &writer);
-        let rejects = record.rejects.map(|mark| ingest.zone.go_on_with_rejects(&name, &mark));
+        let rejects = record.rejects;
+        let rejects = rejects.map(|mark| ingest.zone.go_on_with_rejects(&profile.id, &mark));
         let rejects = rejects.transpose()?;
         let tables = record.tables;
         let resumed = tables.iter().map(|table| table.source.table.clone()).collect();
@@ -100,8 +100,12 @@ impl<'a> Attempt<'a> {
 
 impl Ingest<'_> {
     /// What an earlier attempt left of the version to be made, if anything.
-    pub(super) fn begun(&self, dataset: &str) -> Result<Option<Begun>, IngestError> {
-        let Some(begun) = Journal::of(self.zone, dataset).read()? else { return Ok(None) };
+    pub(super) fn begun(
+        &self,
+        journal: &Journal<'_>,
+        dataset: &str,
+    ) -> Result<Option<Begun>, IngestError> {
+        let Some(begun) = journal.read()? else { return Ok(None) };
         let version = &begun.record.version;
         // Killed after it had published: nothing is left to be done of that one.
         if fs::symlink_metadata(self.out.join(dataset).join(version)).is_ok() {
@@ -182,10 +186,6 @@ fn same_sources(
         digests.insert(file, digest);
     }
     Ok(())
-}
-
-fn rejects_name(profile: &Profile, writer: &SealedWriter) -> String {
-    format!("{}-{}", profile.id, writer.version())
 }
 
 fn io(path: &Path, source: std::io::Error) -> IngestError {

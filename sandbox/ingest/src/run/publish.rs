@@ -11,6 +11,7 @@ use serde::Serialize;
 
 use super::Ingest;
 use crate::intake::{Gate, Register};
+use crate::rejects::Rejects;
 use crate::{DeletionNote, Deletions, IngestError, IntakeReport, ListNote, TableTotals, Totals};
 
 /// A version made: what a steward needs to list it in the catalogue.
@@ -56,7 +57,7 @@ pub(super) struct Taken {
     pub(super) gate: Gate,
     pub(super) said: Said,
     pub(super) totals: BTreeMap<String, Totals>,
-    pub(super) rejects: Option<PathBuf>,
+    pub(super) rejects: Option<Rejects>,
     pub(super) resumed: Vec<String>,
 }
 
@@ -69,21 +70,22 @@ impl Ingest<'_> {
     pub(super) fn publish(
         &self,
         sealed: Unpublished,
-        taken: Option<Taken>,
+        mut taken: Option<Taken>,
     ) -> Result<Summary, IngestError> {
-        let (mut report, mut register) = (None, None);
-        if let Some(taken) = &taken {
+        let (mut report, mut register, mut rejects) = (None, None, None);
+        if let Some(taken) = &mut taken {
             let written = self.report(&sealed, taken)?;
             register = Some(self.unchanged(&taken.said.deletions, sealed.version().profile())?);
             self.zone.id_spaces().add(&sealed.version().profile().id_space)?;
             report = Some(written.write(&sealed.folder(), self.zone.identity())?);
+            rejects = taken.rejects.take().map(Rejects::finish).transpose()?;
         }
         let sealed = sealed.publish()?;
         drop(register);
         let catalogue = write_catalogue(&sealed.folder, &sealed.catalogue)?;
-        let (totals, lists, rejects, resumed) = match taken {
-            Some(taken) => (taken.totals, taken.said.lists, taken.rejects, taken.resumed),
-            None => (BTreeMap::new(), Vec::new(), None, Vec::new()),
+        let (totals, lists, resumed) = match taken {
+            Some(taken) => (taken.totals, taken.said.lists, taken.resumed),
+            None => (BTreeMap::new(), Vec::new(), Vec::new()),
         };
         let tables = sealed.manifest.tables.iter();
         Ok(Summary {

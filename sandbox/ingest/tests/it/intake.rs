@@ -233,6 +233,14 @@ fn wrong_rows_go_to_a_sealed_file_up_to_the_share_that_is_allowed() {
 }
 
 #[test]
+fn without_a_wrong_row_there_is_no_reject_file() {
+    let ward = Ward::new();
+    let summary = json(&ward.seal(&["--max-rejected", "0.5"]));
+    assert_eq!(summary["rejects"], Value::Null);
+    assert!(all_files(&ward.0.at("identified/rejects")).is_empty());
+}
+
+#[test]
 fn shift_jis_is_read_when_it_is_declared_and_refused_when_not() {
     let ward = Ward::new();
     let plain = rows();

@@ -11,5 +11,6 @@ mod intake;
 mod linkage;
 mod parquet;
 mod resume;
+mod roots;
 mod site;
 mod sources;

@@ -149,7 +149,7 @@ fn cr_1_what_was_left_and_changed_is_refused_by_the_file_and_holds_no_person() {
         ("datasets/clinic/.sealing-v1/people/bucket-0003.parquet", "dataset.tampered"),
         ("datasets/clinic/.sealing-v1/dictionaries/visits.reason.sealed", "dataset.tampered"),
         ("identified/resume/clinic.sealed", "ingest.resume_tampered"),
-        ("identified/rejects/clinic-v1.sealed", "ingest.resume_tampered"),
+        ("identified/rejects/clinic.part", "ingest.resume_tampered"),
     ] {
         let path = clinic.site.at(file);
         let before = fs::read(&path).unwrap();

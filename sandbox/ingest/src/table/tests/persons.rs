@@ -25,7 +25,8 @@ fn nine_in_the_west() -> String {
 /// The wards that are sealed, each once, when wrong rows are rejected.
 fn sealed_wards(profile: &str, rows: &str, gate: &mut Gate) -> Vec<String> {
     let zone = tempfile::tempdir().unwrap();
-    let mut rejects = Rejects::create(zone.path(), Key::generate().unwrap(), "small-v1").unwrap();
+    let mut rejects =
+        Rejects::create(zone.path(), Key::generate().unwrap(), "small", "v1").unwrap();
     let content = format!("{HEADER}{rows}");
     let (read, batches) = taken(profile, content.as_bytes(), gate, Some(&mut rejects)).unwrap();
     assert!(read.totals.balance(), "{:?}", read.totals);
@@ -89,7 +90,7 @@ fn a_second_row_of_a_person_is_wrong_in_a_table_of_one_a_person() {
         ("source.duplicate_person", 4, "pid")
     );
     let (zone, key) = (tempfile::tempdir().unwrap(), Key::generate().unwrap());
-    let mut rejects = Rejects::create(zone.path(), key, "small-v1").unwrap();
+    let mut rejects = Rejects::create(zone.path(), key, "small", "v1").unwrap();
     let gate = &mut Gate::default();
     let (read, _) = taken(&profile, content.as_bytes(), gate, Some(&mut rejects)).unwrap();
     assert_eq!((read.totals.sealed, read.totals.rejected, rejects.rows), (2, 1, 1));
