@@ -154,6 +154,11 @@ pub(crate) fn show(path: &Path, key: &Key) -> Result<Vec<RejectedRow>, IngestErr
     Ok(rows)
 }
 
+/// The file of a version that has its name; `None` when no row was rejected.
+pub(crate) fn of_version(zone: &Path, mark: &RejectsMark) -> Option<PathBuf> {
+    (mark.rows > 0).then(|| finished(&zone.join(FOLDER), &mark.name))
+}
+
 /// Removes what an ingest left that published nothing.
 pub(crate) fn remove_unfinished(zone: &Path, dataset: &str) -> Result<(), IngestError> {
     let path = unfinished(&zone.join(FOLDER), dataset);

@@ -98,7 +98,13 @@ impl Ingest<'_> {
         let inputs = this.inputs(format, profile, intake, (&lists, &deletions), &tokens)?;
         let fresh = Fresh { tokens, gate, inputs };
         let mut attempt = match begun {
-            Some(begun) => Attempt::go_on(&this, journal, (format, profile), files, begun, fresh)?,
+            Some(begun) => {
+                begun.fits(&fresh, (format, profile), files)?;
+                if let Some(version) = &begun.published {
+                    return this.finish(&journal, version, begun.record, lists);
+                }
+                Attempt::go_on(&this, journal, profile, begun, fresh)?
+            }
             None => Attempt::begin(&this, journal, profile, intake, fresh)?,
         };
         for (name, file) in files {
@@ -166,11 +172,14 @@ impl Ingest<'_> {
         let taken = Taken { gate, said, totals, rejects, resumed };
         let sealed = self.seal(writer, provenance, progress)?;
         let dataset = sealed.version().manifest().dataset.clone();
-        let published = self.publish(sealed, Some(taken));
-        // Published or refused, and then removed.
+        let summary = match self.publish(sealed, Some(taken)) {
+            // Without its entry in the catalogue it is still to be gone on with.
+            Ok(published) => Ok(published.list()?),
+            Err(refused) => Err(refused),
+        };
         self.zone.remove_unfinished_rejects(&dataset)?;
         journal.remove()?;
-        published
+        summary
     }
 
     /// Makes and seals a synthetic health record of this many patients.
@@ -195,7 +204,7 @@ impl Ingest<'_> {
         let mut provenance =
             self.provenance(format!("generate-ehr patients={patients} seed={seed}"));
         provenance.sources = rows.into_iter().map(note).collect();
-        self.publish(self.seal(writer, provenance, progress)?, None)
+        self.publish(self.seal(writer, provenance, progress)?, None)?.list()
     }
 
     fn provenance(&self, method: String) -> Provenance {

@@ -143,6 +143,10 @@ impl IdentifiedZone {
         Rejects::create(&self.folder, self.sealing.clone(), dataset, version)
     }
 
+    pub(crate) fn finished_rejects(&self, mark: &RejectsMark) -> Option<PathBuf> {
+        rejects::of_version(&self.folder, mark)
+    }
+
     pub(crate) fn remove_unfinished_rejects(&self, dataset: &str) -> Result<(), IngestError> {
         rejects::remove_unfinished(&self.folder, dataset)
     }

@@ -91,6 +91,11 @@ impl IntakeReport {
         FORMAT.to_owned()
     }
 
+    /// Where the report of a version in this folder lies.
+    pub(crate) fn path(folder: &Path) -> PathBuf {
+        folder.with_extension("intake.json")
+    }
+
     /// Writes the report and its signature beside the version's folder.
     pub(crate) fn write(
         &self,
@@ -99,7 +104,7 @@ impl IntakeReport {
     ) -> Result<PathBuf, IngestError> {
         // Our own structs with text keys always serialise; an empty text would not verify.
         let json = serde_json::to_vec_pretty(self).unwrap_or_default();
-        let path = folder.with_extension("intake.json");
+        let path = Self::path(folder);
         let write = |path: &Path, bytes: &[u8]| {
             fs::write(path, bytes).map_err(|source| io(path, "writing the report", source))
         };

@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use sekisho_dataset::{KeptTable, ProcessingNote, SourceNote};
+use sekisho_dataset::{KeptTable, Manifest, ProcessingNote, Provenance, SealedVersion, SourceNote};
 use sekisho_vault::{Key, VaultError, Zeroizing, create_private_dir};
 use serde::{Deserialize, Serialize};
 
@@ -48,6 +48,15 @@ pub(super) struct Record {
     pub(super) rejects: Option<RejectsMark>,
 }
 
+impl Record {
+    /// Whether this version was made by it.
+    pub(super) fn made(&self, manifest: &Manifest) -> bool {
+        let Provenance { sealed_at, sources, .. } = &manifest.provenance;
+        let own = self.tables.iter().map(|table| &table.source);
+        *sealed_at == self.begun_at.to_string() && sources.iter().eq(own)
+    }
+}
+
 /// What is to be said of a table that is read and sealed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -61,6 +70,8 @@ pub(super) struct DoneTable {
 pub(super) struct Begun {
     pub(super) record: Record,
     pub(super) persons: Vec<Person>,
+    /// The version, when it had its name already.
+    pub(super) published: Option<SealedVersion>,
 }
 
 /// A person met, by token.
@@ -103,7 +114,7 @@ impl<'a> Journal<'a> {
             Ok(())
         });
         match (read, record) {
-            (Ok(()), Some(record)) => Ok(Some(Begun { record, persons })),
+            (Ok(()), Some(record)) => Ok(Some(Begun { record, persons, published: None })),
             (Err(error @ IngestError::Io { .. }), _) => Err(error),
             _ => Err(IngestError::ResumeTampered { file: path }),
         }

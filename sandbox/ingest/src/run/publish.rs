@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use arrow::array::{AsArray as _, UInt64Array};
 use arrow::datatypes::UInt64Type;
 use sekisho_dataset::{
-    CatalogueEntry, FileCheck, Profile, UniquenessNote, Unpublished, read_batches,
+    CatalogueEntry, FileCheck, Profile, Sealed, SealedVersion, UniquenessNote, Unpublished,
+    read_batches,
 };
 use serde::Serialize;
 
@@ -61,32 +62,34 @@ pub(super) struct Taken {
     pub(super) resumed: Vec<String>,
 }
 
-impl Ingest<'_> {
-    /// Publishes a version that was sealed. What came from a source is first read back from
-    /// the disk and held against the lists, and the report of that is signed (OP-1): there is
-    /// no moment at which a version with somebody who should have stayed out, or without its
-    /// report, can be found. A deletion request that was recorded meanwhile refuses the
-    /// version; one that comes later waits until it is published (OP-2).
-    pub(super) fn publish(
-        &self,
-        sealed: Unpublished,
-        mut taken: Option<Taken>,
-    ) -> Result<Summary, IngestError> {
-        let (mut report, mut register, mut rejects) = (None, None, None);
-        if let Some(taken) = &mut taken {
-            let written = self.report(&sealed, taken)?;
-            register = Some(self.unchanged(&taken.said.deletions, sealed.version().profile())?);
-            self.zone.id_spaces().add(&sealed.version().profile().id_space)?;
-            report = Some(written.write(&sealed.folder(), self.zone.identity())?);
-            rejects = taken.rejects.take().map(Rejects::finish).transpose()?;
-        }
-        let sealed = sealed.publish()?;
-        drop(register);
+/// A version that has its name, and what is to be told of its making.
+pub(super) struct Published {
+    sealed: Sealed,
+    told: Told,
+}
+
+/// Nothing, when there was no source.
+#[derive(Default)]
+pub(super) struct Told {
+    pub(super) totals: BTreeMap<String, Totals>,
+    pub(super) lists: Vec<ListNote>,
+    pub(super) report: Option<PathBuf>,
+    pub(super) rejects: Option<PathBuf>,
+    pub(super) resumed: Vec<String>,
+}
+
+impl Published {
+    /// One that is found under its name.
+    pub(super) fn found(version: &SealedVersion, told: Told) -> Self {
+        let (folder, manifest) = (version.folder().to_owned(), version.manifest().clone());
+        let catalogue = version.catalogue_entry();
+        Self { sealed: Sealed { folder, manifest, catalogue }, told }
+    }
+
+    /// Writes the catalogue entry and tells of everything.
+    pub(super) fn list(self) -> Result<Summary, IngestError> {
+        let Self { sealed, told } = self;
         let catalogue = write_catalogue(&sealed.folder, &sealed.catalogue)?;
-        let (totals, lists, resumed) = match taken {
-            Some(taken) => (taken.totals, taken.said.lists, taken.resumed),
-            None => (BTreeMap::new(), Vec::new(), Vec::new()),
-        };
         let tables = sealed.manifest.tables.iter();
         Ok(Summary {
             rows: tables.clone().map(|table| (table.name.clone(), table.rows)).collect(),
@@ -99,12 +102,42 @@ impl Ingest<'_> {
             patients: sealed.manifest.patients,
             folder: sealed.folder,
             catalogue,
-            totals,
-            lists,
-            report,
-            rejects,
-            resumed,
+            totals: told.totals,
+            lists: told.lists,
+            report: told.report,
+            rejects: told.rejects,
+            resumed: told.resumed,
         })
+    }
+}
+
+impl Ingest<'_> {
+    /// Publishes a version that was sealed. What came from a source is first read back from
+    /// the disk and held against the lists, and the report of that is signed (OP-1): there is
+    /// no moment at which a version with somebody who should have stayed out, or without its
+    /// report, can be found. A deletion request that was recorded meanwhile refuses the
+    /// version; one that comes later waits until it is published (OP-2).
+    pub(super) fn publish(
+        &self,
+        sealed: Unpublished,
+        taken: Option<Taken>,
+    ) -> Result<Published, IngestError> {
+        let (mut told, mut register) = (Told::default(), None);
+        if let Some(taken) = taken {
+            let written = self.report(&sealed, &taken)?;
+            register = Some(self.unchanged(&taken.said.deletions, sealed.version().profile())?);
+            self.zone.id_spaces().add(&sealed.version().profile().id_space)?;
+            told = Told {
+                report: Some(written.write(&sealed.folder(), self.zone.identity())?),
+                rejects: taken.rejects.map(Rejects::finish).transpose()?,
+                totals: taken.totals,
+                lists: taken.said.lists,
+                resumed: taken.resumed,
+            };
+        }
+        let sealed = sealed.publish()?;
+        drop(register);
+        Ok(Published { sealed, told })
     }
 
     /// Locks the register of deletions, which must still say what was joined.
@@ -225,11 +258,11 @@ mod tests {
             let taken = Taken { gate, said, totals, rejects, resumed };
             ingest.publish(sealed, Some(taken))
         };
-        let refused = publish(true).unwrap_err();
+        let refused = publish(true).err().unwrap();
         assert_eq!(refused.code(), "ingest.survivors");
         let left = fs::read_dir(at("datasets/ehr")).unwrap();
         let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, [".lock"], "neither a version nor a report");
-        assert!(publish(false).unwrap().report.unwrap().is_file());
+        assert!(publish(false).unwrap().told.report.unwrap().is_file());
     }
 }

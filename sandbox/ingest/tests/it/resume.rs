@@ -50,6 +50,35 @@ fn it_is_gone_on_with_more_than_once_and_after_the_last_table_too() {
     assert_eq!((&summary["version"], &summary["resumed"]), (&"v3".into(), &Value::Array(vec![])));
 }
 
+/// Between the version's name and the end there is an entry of the catalogue to be written.
+#[test]
+fn what_had_published_already_is_finished_and_not_sealed_again() {
+    let clinic = Clinic::new();
+    let whole = json(&clinic.run(&[]));
+    let in_the_way = clinic.site.at("datasets/clinic/v2.catalogue.json");
+    fs::create_dir_all(in_the_way.join("x")).unwrap();
+    assert_eq!(refusal(&clinic.run(&[])).0, "ingest.io");
+    let sealed = fs::read(clinic.site.at("datasets/clinic/v2/manifest.json")).unwrap();
+    fs::remove_dir_all(&in_the_way).unwrap();
+    let before = fs::read_to_string(clinic.at("optouts.csv")).unwrap();
+    clinic.put("optouts.csv", &(before.clone() + "\n"));
+    assert_eq!(clinic.refused(&[]).0, "ingest.resume_differs");
+    clinic.put("optouts.csv", &before);
+
+    let summary = json(&clinic.run(&["--resume"]));
+    assert_eq!(summary["resumed"], serde_json::json!(TABLES));
+    assert_eq!(clinic.content(&summary), clinic.content(&whole));
+    assert_eq!(fs::read(clinic.site.at("datasets/clinic/v2/manifest.json")).unwrap(), sealed);
+    let entry: Value = serde_json::from_slice(&fs::read(&in_the_way).unwrap()).unwrap();
+    assert_eq!(entry["manifest_sha256"], summary["manifest_sha256"]);
+    for told in ["report", "rejects"] {
+        assert!(fs::exists(summary[told].as_str().unwrap()).unwrap(), "{told}");
+    }
+    assert_eq!(summary["lists"], whole["lists"]);
+    assert!(!clinic.site.at("datasets/clinic/v3").exists());
+    clinic.nothing_is_left();
+}
+
 #[test]
 fn killed_at_any_moment_it_goes_on_until_it_is_whole() {
     let clinic = Clinic::new();
