@@ -32,6 +32,7 @@ mod run;
 mod source;
 mod table;
 mod tokens;
+mod whole;
 mod zone;
 
 pub use error::{IngestError, SourceError};

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use sekisho_vault::{SigningIdentity, VerifyingIdentity};
 use serde::{Deserialize, Serialize};
 
+use crate::whole::write_whole;
 use crate::{IngestError, Totals};
 
 const FORMAT: &str = "sekisho.intake.v1";
@@ -96,7 +97,8 @@ impl IntakeReport {
         folder.with_extension("intake.json")
     }
 
-    /// Writes the report and its signature beside the version's folder.
+    /// Writes the report and its signature beside the version's folder, and flushes both: the
+    /// version appears after them.
     pub(crate) fn write(
         &self,
         folder: &Path,
@@ -105,12 +107,10 @@ impl IntakeReport {
         // Our own structs with text keys always serialise; an empty text would not verify.
         let json = serde_json::to_vec_pretty(self).unwrap_or_default();
         let path = Self::path(folder);
-        let write = |path: &Path, bytes: &[u8]| {
-            fs::write(path, bytes).map_err(|source| io(path, "writing the report", source))
-        };
         let signature = hex::encode(identity.sign(FORMAT, &json));
-        write(&folder.with_extension("intake.sig"), signature.as_bytes())?;
-        write(&path, &json)?;
+        let doing = "writing the report";
+        write_whole(&folder.with_extension("intake.sig"), signature.as_bytes(), doing)?;
+        write_whole(&path, &json, doing)?;
         Ok(path)
     }
 }

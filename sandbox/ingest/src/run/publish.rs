@@ -1,5 +1,4 @@
 use std::collections::{BTreeMap, HashSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use arrow::array::{AsArray as _, UInt64Array};
@@ -13,6 +12,7 @@ use serde::Serialize;
 use super::Ingest;
 use crate::intake::{Gate, Register};
 use crate::rejects::Rejects;
+use crate::whole::write_whole;
 use crate::{DeletionNote, Deletions, IngestError, IntakeReport, ListNote, TableTotals, Totals};
 
 /// A version made: what a steward needs to list it in the catalogue.
@@ -204,20 +204,15 @@ fn survivors(sealed: &Unpublished, gate: &Gate) -> Result<u64, IngestError> {
 /// returns the path. It follows from the version, so it can be written again at any time.
 pub fn write_catalogue(folder: &Path, entry: &CatalogueEntry) -> Result<PathBuf, IngestError> {
     let path = folder.with_extension("catalogue.json");
-    let hidden = folder.with_extension("catalogue.new");
     // Our own structs with text keys always serialise.
     let json = serde_json::to_vec_pretty(entry).unwrap_or_default();
-    let written = fs::write(&hidden, json).and_then(|()| fs::rename(&hidden, &path));
-    written.map_err(|source| io(&path, "writing the catalogue entry", source))?;
+    write_whole(&path, &json, "writing the catalogue entry")?;
     Ok(path)
-}
-
-fn io(path: &Path, doing: &'static str, source: std::io::Error) -> IngestError {
-    IngestError::Io { path: path.to_owned(), doing, source }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::sync::Arc;
 
     use sekisho_dataset::{SealOptions, SealedWriter, dummy};
