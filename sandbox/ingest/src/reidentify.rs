@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::intake::Verdict;
-use crate::run::check_tables;
+use crate::run::{Silent, check_tables};
 use crate::source::Format;
-use crate::table::TableIntake;
+use crate::table::{TableIntake, TableSource};
 use crate::{IdentifiedZone, IngestError, Intake};
 
 /// The gateway signs under the same.
@@ -126,7 +126,8 @@ impl Inquiry {
             let open = || format.open(file, intake.encoding, profile, table);
             let (tokens, gate) = (&mut tokens, &mut gate);
             let mut taking = TableIntake { profile, tokens, gate, rejects: None };
-            taking.read(table, file, &open, &mut |_, _| (), &mut |_| Ok(()))?;
+            let from = TableSource { file, size: format.size(file), open: &open };
+            taking.read(table, &from, &mut Silent, &mut |_| Ok(()))?;
         }
         let met = tokens.into_met().into_iter();
         let met = met.filter(|(token, _)| gate.judge(*token) == Verdict::In);

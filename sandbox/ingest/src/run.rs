@@ -13,8 +13,8 @@ use sekisho_dataset::{
 use sekisho_vault::ReceivingPublic;
 
 use crate::intake::IntakeLists;
-use crate::source::{Encoding, Format, Rows};
-use crate::table::{TableIntake, TableRead};
+use crate::source::{Encoding, Format};
+use crate::table::{TableIntake, TableRead, TableSource};
 use crate::{IdentifiedZone, IngestError, PatientTokens, Totals, ehr};
 use attempt::{Attempt, Fresh};
 use journal::{DoneTable, Journal};
@@ -111,8 +111,8 @@ impl Ingest<'_> {
             let Some(table) = profile.table(name) else { continue };
             if !attempt.writer.is_sealed(name) {
                 let open = || format.open(file, intake.encoding, profile, table);
-                let from = (file.as_path(), format.size(file));
-                this.table(&mut attempt, (profile, table), from, &open, intake, progress)?;
+                let from = TableSource { file, size: format.size(file), open: &open };
+                this.table(&mut attempt, (profile, table), &from, intake, progress)?;
             }
         }
         let provenance = this.provenance(format.name().to_owned());
@@ -125,23 +125,15 @@ impl Ingest<'_> {
         &self,
         attempt: &mut Attempt<'_>,
         (profile, table): (&Profile, &TableSpec),
-        (file, size): (&Path, u64),
-        open: &dyn Fn() -> Result<Box<dyn Rows>, IngestError>,
+        from: &TableSource<'_>,
         intake: &Intake,
         progress: &mut dyn Progress,
     ) -> Result<(), IngestError> {
         let name = &table.name;
-        progress.start(&format!("reading {name}"), size);
         let Attempt { writer, tokens, gate, rejects, .. } = attempt;
-        let mut step = |bytes, rows| {
-            progress.at(bytes);
-            progress.rows(rows);
-        };
         let mut sink = |batch| Ok(writer.push(name, &batch)?);
         let mut taking = TableIntake { profile, tokens, gate, rejects: rejects.as_mut() };
-        let read = taking.read(table, file, open, &mut step, &mut sink)?;
-        progress.at(size);
-        progress.rows(read.totals.read);
+        let read = taking.read(table, from, progress, &mut sink)?;
         check_totals(name, &read, intake.max_rejected)?;
         let keyed_digest = attempt.tokens.names().keyed_digest(&read.sha256);
         let (totals, note) = (read.totals, read.note);
