@@ -78,9 +78,9 @@ pub enum IngestError {
         read: u64,
     },
     /// Persons who should have stayed out were found in the sealed version, which was removed.
-    #[error("{persons} row(s) of persons who stay out were found sealed; the version was removed")]
+    #[error("{persons} person(s) who stay out were found sealed; the version was removed")]
     Survivors {
-        /// Rows found.
+        /// How many.
         persons: u64,
     },
     /// Another ingest of the data set runs in this zone, maybe into another folder.
