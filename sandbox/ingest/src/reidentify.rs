@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::intake::Verdict;
-use crate::run::{Silent, check_tables};
+use crate::run::check_tables;
 use crate::source::Format;
-use crate::table::{TableIntake, TableSource};
+use crate::table::{TableSource, read_persons};
 use crate::{IdentifiedZone, IngestError, Intake};
 
 /// The gateway signs under the same.
@@ -68,6 +68,8 @@ pub struct Reidentified {
     pub found: usize,
     /// Persons of the cell who are not disclosed: opted out, deleted, or not in this source.
     pub not_disclosed: usize,
+    /// Rows of the source whose person could not be read.
+    pub unreadable_rows: u64,
 }
 
 impl Inquiry {
@@ -105,8 +107,9 @@ impl Inquiry {
         Ok(Self { order, tokens })
     }
 
-    /// Looks the persons up in a source, as an ingest would read it: whoever opted out or
-    /// asked for deletion since is not disclosed.
+    /// Looks the persons up in a source: whoever opted out or asked for deletion since is not
+    /// disclosed. Of a row the person alone is read; where that cannot be done, the row is
+    /// passed over and counted.
     pub fn look_up(
         &self,
         zone: &IdentifiedZone,
@@ -121,13 +124,12 @@ impl Inquiry {
         let (mut gate, _) = intake.lists.gate(profile, today, &mut tokens)?;
         gate.join_deletions(&zone.deletions()?, &profile.id_space);
         tokens.look_for(self.tokens.clone());
+        let mut unreadable_rows = 0;
         for (name, file) in files {
             let Some(table) = profile.table(name) else { continue };
             let open = || format.open(file, intake.encoding, profile, table);
-            let (tokens, gate) = (&mut tokens, &mut gate);
-            let mut taking = TableIntake { profile, tokens, gate, rejects: None };
             let from = TableSource { file, size: format.size(file), open: &open };
-            taking.read(table, &from, &mut Silent, &mut |_| Ok(()))?;
+            unreadable_rows += read_persons(profile, table, &from, &mut tokens)?;
         }
         let met = tokens.into_met().into_iter();
         let met = met.filter(|(token, _)| gate.judge(*token) == Verdict::In);
@@ -137,7 +139,15 @@ impl Inquiry {
         let found = ids.len();
         let Order { reidentification_id, case_number, recipient, .. } = self.order.clone();
         let not_disclosed = self.tokens.len().saturating_sub(found);
-        Ok(Reidentified { reidentification_id, case_number, recipient, ids, found, not_disclosed })
+        Ok(Reidentified {
+            reidentification_id,
+            case_number,
+            recipient,
+            ids,
+            found,
+            not_disclosed,
+            unreadable_rows,
+        })
     }
 }
 
@@ -241,6 +251,7 @@ mod tests {
             found: ids.len(),
             ids,
             not_disclosed: 0,
+            unreadable_rows: 0,
         };
         let file = answer.seal(&zone).unwrap();
         assert_eq!(kept_ids(&zone, &file).unwrap(), answer.ids);

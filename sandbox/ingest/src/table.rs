@@ -230,6 +230,28 @@ impl TableIntake<'_> {
     }
 }
 
+/// Reads the persons of a table and nothing else of its rows. Rows whose person cannot be read
+/// are passed over; gives how many.
+pub(crate) fn read_persons(
+    profile: &Profile,
+    table: &TableSpec,
+    source: &TableSource<'_>,
+    tokens: &mut PatientTokens,
+) -> Result<u64, IngestError> {
+    let mut rows = (source.open)()?;
+    let processor = processor(profile, table, source.file, &*rows, Frequent::default())?;
+    let (mut number, mut unreadable) = (0, 0);
+    while rows.advance()? {
+        number += 1;
+        let read = match rows.fields() {
+            Ok(fields) => processor.person(&fields, number, tokens)?.is_ok(),
+            Err(_) => false,
+        };
+        unreadable += u64::from(!read);
+    }
+    Ok(unreadable)
+}
+
 /// The state of reading one table.
 struct Reading {
     processor: RowProcessor,

@@ -31,7 +31,7 @@ columns = [
 pub(crate) const HEADER: &str = "被保険者番号,氏名,年齢,病棟,備考\n";
 
 /// Twenty persons with two rows each, person 3 in a ward the profile does not know.
-fn rows() -> String {
+pub(crate) fn rows() -> String {
     let row = |number: u32| {
         let ward = if number == 3 { "北" } else { "東" };
         format!(
@@ -59,7 +59,7 @@ impl Ward {
         path.to_str().unwrap().to_owned()
     }
 
-    fn seal(&self, extra: &[&str]) -> Output {
+    pub(crate) fn seal(&self, extra: &[&str]) -> Output {
         let words = self.words();
         self.0.take(&[&words.each_ref().map(String::as_str), extra].concat())
     }

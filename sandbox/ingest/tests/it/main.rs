@@ -10,6 +10,7 @@ mod dicom_file;
 mod intake;
 mod linkage;
 mod parquet;
+mod reidentify;
 mod resume;
 mod roots;
 mod site;

@@ -46,8 +46,12 @@ pub(crate) fn files(format: Format, args: &FilesArgs, quiet: bool) -> Result<Don
 
 pub(crate) fn receipt(args: &ReceiptArgs, quiet: bool) -> Result<Done, IngestError> {
     let profile = profile(&args.source.profile)?;
-    let tables = profile.tables.iter().map(|table| (table.name.clone(), args.file.clone()));
-    source(Format::Receipt, &args.source, &profile, &tables.collect::<Vec<_>>(), quiet)
+    source(Format::Receipt, &args.source, &profile, &all_in(&profile, &args.file), quiet)
+}
+
+/// One file for all tables.
+fn all_in(profile: &Profile, file: &Path) -> Vec<(String, PathBuf)> {
+    profile.tables.iter().map(|table| (table.name.clone(), file.to_owned())).collect()
 }
 
 fn profile(file: &Path) -> Result<Profile, IngestError> {
@@ -77,10 +81,18 @@ pub(crate) fn reidentify(args: &ReidentifyArgs) -> Result<Done, IngestError> {
     };
     let profile = profile(&args.profile)?;
     let today = jiff::Zoned::now().date();
-    let found = inquiry.look_up(&zone, Format::Csv, &profile, &args.tables, &intake, today)?;
+    let tables = match &args.file {
+        Some(file) => all_in(&profile, file),
+        None => args.tables.clone(),
+    };
+    let found = inquiry.look_up(&zone, args.format, &profile, &tables, &intake, today)?;
     let mut json = to_json(&found);
     let (case, disclosed, kept) = (&found.case_number, found.found, found.not_disclosed);
     let mut text = format!("Case {case}: {disclosed} person(s) found, {kept} not disclosed");
+    if found.unreadable_rows > 0 {
+        let rows = found.unreadable_rows;
+        text.push_str(&format!("\n{rows} row(s) name no person that can be read"));
+    }
     if args.show {
         text.push_str(&format!("\n{}", found.ids.join("\n")));
         if let Some(object) = json.as_object_mut() {
