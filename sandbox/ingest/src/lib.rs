@@ -20,6 +20,7 @@
 
 pub mod ehr;
 
+mod day;
 mod error;
 mod intake;
 mod lock;
@@ -35,6 +36,7 @@ mod tokens;
 mod whole;
 mod zone;
 
+pub use day::day_in_japan;
 pub use error::{IngestError, SourceError};
 pub use intake::{
     DeletionNote, DeletionRequest, Deletions, IntakeLists, IntakeReport, ListNote, PersonList,

@@ -109,7 +109,7 @@ impl Inquiry {
 
     /// Looks the persons up in a source: whoever opted out or asked for deletion since is not
     /// disclosed. Of a row the person alone is read; where that cannot be done, the row is
-    /// passed over and counted.
+    /// passed over and counted. `today` is a day in Japan.
     pub fn look_up(
         &self,
         zone: &IdentifiedZone,
@@ -242,7 +242,9 @@ mod tests {
     #[test]
     fn ri_2_an_answer_of_many_persons_opens_again_under_its_own_name_only() {
         let dir = tempfile::tempdir().unwrap();
-        let zone = IdentifiedZone::init(&dir.path().join("identified")).unwrap();
+        let zone =
+            IdentifiedZone::init(&dir.path().join("identified"), jiff::civil::date(2026, 11, 28))
+                .unwrap();
         let ids: Vec<String> = (0..10_000).map(|number| format!("{number:010}")).collect();
         let answer = Reidentified {
             reidentification_id: "reidentification_1".to_owned(),

@@ -15,7 +15,7 @@ use sekisho_vault::ReceivingPublic;
 use crate::intake::IntakeLists;
 use crate::source::{Encoding, Format};
 use crate::table::{TableIntake, TableRead, TableSource};
-use crate::{IdentifiedZone, IngestError, PatientTokens, Totals, ehr};
+use crate::{IdentifiedZone, IngestError, PatientTokens, Totals, day_in_japan, ehr};
 use attempt::{Attempt, Fresh};
 use journal::{DoneTable, Journal};
 use publish::{Said, Taken};
@@ -90,7 +90,7 @@ impl Ingest<'_> {
             this.options.version = Some(begun.record.version.clone());
         }
         let mut tokens = this.zone.tokens(&profile.id_space);
-        let today = this.now.to_zoned(jiff::tz::TimeZone::UTC).date();
+        let today = day_in_japan(this.now);
         let (mut gate, lists) = intake.lists.gate(profile, today, &mut tokens)?;
         // Read once: what is joined is what the report says was joined.
         let deletions = this.zone.deletions()?;

@@ -228,7 +228,8 @@ mod tests {
         let at = |name: &str| dir.path().join(name);
         let vault = Arc::new(FileVault::create(&at("vault")).unwrap());
         let receiving = ReceivingKey::create(&at("sealed"), &at("public"), vault).unwrap();
-        let zone = IdentifiedZone::init(&at("identified")).unwrap();
+        let zone =
+            IdentifiedZone::init(&at("identified"), jiff::civil::date(2026, 11, 28)).unwrap();
         let ingest = Ingest {
             zone: &zone,
             receiver: receiving.public(),

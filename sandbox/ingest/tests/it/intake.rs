@@ -4,10 +4,14 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Output};
 
-use sekisho_dataset::{FileCheck, Grant, read_table};
+use sekisho_dataset::{FileCheck, Grant, Profile, SealOptions, read_table};
+use sekisho_ingest::{
+    Encoding, Format, IdentifiedZone, Ingest, Intake, IntakeLists, PersonList, Silent,
+};
+use sekisho_vault::ReceivingPublic;
 use serde_json::Value;
 
-use crate::site::{Site, all_files, holds, json};
+use crate::site::{Site, TODAY, all_files, holds, json};
 
 const PROFILE: &str = r#"
 id = "ward"
@@ -209,6 +213,29 @@ fn op_2_a_deletion_request_under_a_mistyped_id_space_is_refused() {
     let spaces: Vec<_> =
         listed().as_array().unwrap().iter().map(|it| it["id_space"].clone()).collect();
     assert_eq!(spaces, ["checkups", "ward"]);
+}
+
+#[test]
+fn op_1_days_since_a_notice_are_counted_in_japan() {
+    let ward = Ward::new();
+    let notices = ward.put("notices.csv", b"id,date\n00000001,2026-01-01\n");
+    let at = |name: &str| ward.0.at(name);
+    let zone = IdentifiedZone::open(&at("identified"), TODAY).unwrap();
+    let receiver = ReceivingPublic::load(&at("worker/receiving.pub")).unwrap();
+    let (profile, encoding) = (Profile::parse(PROFILE).unwrap(), Encoding::Utf8);
+    let (notices, optouts) = (PersonList::File(notices.into()), PersonList::NoList);
+    let lists = IntakeLists { notices, notice_days: 30, optouts, encoding };
+    let intake = Intake { encoding, lists, max_rejected: 0.0, resume: false };
+    let files = [("stays".to_owned(), at("stays.csv"))];
+    let sealed = |now: &str| {
+        let (zone, receiver, out) = (&zone, &receiver, &*at("datasets"));
+        let (options, now) = (SealOptions::default(), now.parse().unwrap());
+        let ingest = Ingest { zone, receiver, out, options, now };
+        ingest.source(Format::Csv, &profile, &files, &intake, &mut Silent)
+    };
+    // The thirty-first of January in Japan, still the thirtieth elsewhere.
+    assert_eq!(sealed("2026-01-30T14:59:59Z").unwrap_err().code(), "dataset.empty_table");
+    assert_eq!(sealed("2026-01-30T15:00:00Z").unwrap().totals["stays"].sealed, 2);
 }
 
 #[test]

@@ -10,9 +10,11 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use jiff::Timestamp;
 use sekisho_ingest::Format;
 
 use args::{Cli, Command, Register};
+use commands::Call;
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -20,21 +22,22 @@ fn main() -> ExitCode {
         let _ = writeln!(io::stderr(), "core files cannot be forbidden: {error}");
         return ExitCode::FAILURE;
     }
+    let call = Call { now: Timestamp::now(), quiet: cli.json };
     let done = match &cli.command {
-        Command::Init(folders) => commands::init(folders),
-        Command::Csv(args) => commands::files(Format::Csv, args, cli.json),
-        Command::Parquet(args) => commands::files(Format::Parquet, args, cli.json),
-        Command::Fhir(args) => commands::files(Format::Fhir, args, cli.json),
-        Command::Dicom(args) => commands::files(Format::Dicom, args, cli.json),
-        Command::Receipt(args) => commands::receipt(args, cli.json),
-        Command::GenerateEhr(args) => commands::generate_ehr(args, cli.json),
+        Command::Init(folders) => commands::init(folders, call),
+        Command::Csv(args) => commands::files(Format::Csv, args, call),
+        Command::Parquet(args) => commands::files(Format::Parquet, args, call),
+        Command::Fhir(args) => commands::files(Format::Fhir, args, call),
+        Command::Dicom(args) => commands::files(Format::Dicom, args, call),
+        Command::Receipt(args) => commands::receipt(args, call),
+        Command::GenerateEhr(args) => commands::generate_ehr(args, call),
         Command::Verify(args) => commands::verify(args),
         Command::Report(args) => commands::report(args),
-        Command::Rejects(args) => commands::rejects(args),
-        Command::Reidentify(args) => commands::reidentify(args),
-        Command::Reidentified(args) => commands::reidentified(args),
-        Command::Deletions(Register::Add(args)) => commands::add_deletion(args),
-        Command::Deletions(Register::List { zone }) => commands::list_deletions(zone),
+        Command::Rejects(args) => commands::rejects(args, call),
+        Command::Reidentify(args) => commands::reidentify(args, call),
+        Command::Reidentified(args) => commands::reidentified(args, call),
+        Command::Deletions(Register::Add(args)) => commands::add_deletion(args, call),
+        Command::Deletions(Register::List { zone }) => commands::list_deletions(zone, call),
     };
     match done {
         Ok(done) => {
