@@ -16,11 +16,18 @@ use sekisho_ingest::Format;
 use args::{Cli, Command, Register};
 use commands::Call;
 
+/// No memory is locked: what a host swaps out rests on its disk (CR-1).
+const SWAP_IS_ON: &str = "swap is on: identified rows and keys in memory may reach its disk";
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     if let Err(error) = sekisho_vault::forbid_dumps() {
         let _ = writeln!(io::stderr(), "core files cannot be forbidden: {error}");
         return ExitCode::FAILURE;
+    }
+    let warning = (!sekisho_jail::swap_is_off()).then_some(SWAP_IS_ON);
+    if let Some(warning) = warning.filter(|_| !cli.json) {
+        let _ = writeln!(io::stderr(), "warning: {warning}");
     }
     let call = Call { now: Timestamp::now(), quiet: cli.json };
     let done = match &cli.command {
@@ -41,14 +48,14 @@ fn main() -> ExitCode {
     };
     match done {
         Ok(done) => {
-            let text = if cli.json { show::json_text(&done.json) } else { done.text };
+            let text = if cli.json { show::json_text(done.json, warning) } else { done.text };
             // A reader that hung up is no failure of what was done.
             let _ = writeln!(io::stdout(), "{text}");
             ExitCode::SUCCESS
         }
         Err(error) => {
             let text = if cli.json {
-                show::json_text(&show::error_json(&error))
+                show::json_text(show::error_json(&error), warning)
             } else {
                 show::error_text(&error)
             };
