@@ -50,7 +50,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("deployment", &[]),
     ("profile", &[]),
     ("dataset", &["profile", "vault"]),
-    ("ingest", &["vault", "dataset", "deployment", "identifying"]),
+    ("ingest", &["vault", "dataset", "deployment", "identifying", "jail"]),
     ("disclosure", &["proto"]),
     ("engine", &["proto", "vault", "module", "dataset", "disclosure", "bring-in"]),
     ("runner", &["proto", "vault", "module", "dataset", "bring-in", "engine", "jail"]),

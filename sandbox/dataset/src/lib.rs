@@ -53,7 +53,9 @@ pub use manifest::{
     Coverage, DictionaryEntry, FileEntry, Manifest, ManifestColumn, ManifestTable, ProcessingNote,
     Provenance, QuickCell, QuickCounts, SourceNote, TableFile, UniquenessNote,
 };
-pub use reader::{FileCheck, OpenFile, OpenTable, SealedVersion, common_buckets, read_table};
+pub use reader::{
+    FileCheck, OpenFile, OpenTable, SealedVersion, common_buckets, read_batches, read_table,
+};
 pub use schema::{bucket_of, sealed_schema};
 pub use sekisho_profile::{
     AddressLevel, ColumnSpec, Draw, DummySpec, Information, Item, Items, Kind, MAX_CODE_BYTES,

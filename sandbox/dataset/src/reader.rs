@@ -15,7 +15,7 @@ use crate::layout::{self, Place};
 use crate::manifest::{KEYS_FORMAT, KeyFile, MANIFEST_FORMAT};
 use crate::{CatalogueEntry, DatasetError, FileEntry, Grant, GrantedKeys, Manifest, Profile};
 
-pub use table::{OpenFile, OpenTable, read_table};
+pub use table::{OpenFile, OpenTable, read_batches, read_table};
 
 /// No manifest, profile or key file is larger; stops reading what cannot be ours.
 const MAX_SMALL_FILE: u64 = 64 * 1024 * 1024;

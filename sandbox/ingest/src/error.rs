@@ -78,11 +78,20 @@ pub enum IngestError {
         read: u64,
     },
     /// Persons who should have stayed out were found in the sealed version, which was removed.
-    #[error("{persons} row(s) of persons who stay out were found sealed; the version was removed")]
+    #[error("{persons} person(s) who stay out were found sealed; the version was removed")]
     Survivors {
-        /// Rows found.
+        /// How many.
         persons: u64,
     },
+    /// Another ingest of the data set runs in this zone, maybe into another folder.
+    #[error("another ingest of {dataset} runs in this zone: wait for it to end")]
+    Busy {
+        /// The data set.
+        dataset: String,
+    },
+    /// A deletion request was recorded after the ingest had joined them (OP-2).
+    #[error("a deletion request was recorded meanwhile: run the ingest again, it joins them all")]
+    DeletionsChanged,
     /// No source was taken in under this id space, so nothing could take effect in it.
     #[error(
         "the zone knows no id space {id_space}, only: {}. If it is to come, say --new-id-space",
@@ -158,6 +167,8 @@ impl IngestError {
             Self::Unbalanced { .. } => "ingest.unbalanced",
             Self::TooManyRejected { .. } => "ingest.too_many_rejected",
             Self::Survivors { .. } => "ingest.survivors",
+            Self::Busy { .. } => "ingest.busy",
+            Self::DeletionsChanged => "ingest.deletions_changed",
             Self::UnknownIdSpace { .. } => "ingest.unknown_id_space",
             Self::ResumeDiffers { .. } => "ingest.resume_differs",
             Self::ResumeTampered { .. } => "ingest.resume_tampered",

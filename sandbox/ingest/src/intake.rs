@@ -10,6 +10,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 pub(crate) use id_spaces::IdSpaces;
 pub use lists::{IntakeLists, PersonList};
+pub(crate) use register::Register;
 pub use register::{DeletionRequest, Deletions};
 pub use report::{DeletionNote, IntakeReport, ListNote, TableTotals, verify_report};
 
@@ -53,7 +54,7 @@ impl Gate {
 
     /// Keeps whoever asked for deletion out, of the ids of one space.
     pub(crate) fn join_deletions(&mut self, deletions: &Deletions, id_space: &str) {
-        for request in deletions.requests().iter().filter(|it| it.id_space == id_space) {
+        for request in deletions.of(id_space) {
             self.deletions.entry(request.token).or_default().push(request.reference.clone());
         }
     }

@@ -20,8 +20,10 @@
 
 pub mod ehr;
 
+mod day;
 mod error;
 mod intake;
+mod lock;
 mod parts;
 mod process;
 mod pseudonyms;
@@ -31,8 +33,10 @@ mod run;
 mod source;
 mod table;
 mod tokens;
+mod whole;
 mod zone;
 
+pub use day::day_in_japan;
 pub use error::{IngestError, SourceError};
 pub use intake::{
     DeletionNote, DeletionRequest, Deletions, IntakeLists, IntakeReport, ListNote, PersonList,

@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use crate::intake::Verdict;
 use crate::run::check_tables;
 use crate::source::Format;
-use crate::table::TableIntake;
+use crate::table::{TableSource, read_persons};
 use crate::{IdentifiedZone, IngestError, Intake};
 
 /// The gateway signs under the same.
@@ -68,6 +68,8 @@ pub struct Reidentified {
     pub found: usize,
     /// Persons of the cell who are not disclosed: opted out, deleted, or not in this source.
     pub not_disclosed: usize,
+    /// Rows of the source whose person could not be read.
+    pub unreadable_rows: u64,
 }
 
 impl Inquiry {
@@ -105,8 +107,9 @@ impl Inquiry {
         Ok(Self { order, tokens })
     }
 
-    /// Looks the persons up in a source, as an ingest would read it: whoever opted out or
-    /// asked for deletion since is not disclosed.
+    /// Looks the persons up in a source: whoever opted out or asked for deletion since is not
+    /// disclosed. Of a row the person alone is read; where that cannot be done, the row is
+    /// passed over and counted. `today` is a day in Japan.
     pub fn look_up(
         &self,
         zone: &IdentifiedZone,
@@ -121,12 +124,12 @@ impl Inquiry {
         let (mut gate, _) = intake.lists.gate(profile, today, &mut tokens)?;
         gate.join_deletions(&zone.deletions()?, &profile.id_space);
         tokens.look_for(self.tokens.clone());
+        let mut unreadable_rows = 0;
         for (name, file) in files {
             let Some(table) = profile.table(name) else { continue };
             let open = || format.open(file, intake.encoding, profile, table);
-            let (tokens, gate) = (&mut tokens, &mut gate);
-            let mut taking = TableIntake { profile, tokens, gate, rejects: None };
-            taking.read(table, file, &open, &mut |_, _| (), &mut |_| Ok(()))?;
+            let from = TableSource { file, size: format.size(file), open: &open };
+            unreadable_rows += read_persons(profile, table, &from, &mut tokens)?;
         }
         let met = tokens.into_met().into_iter();
         let met = met.filter(|(token, _)| gate.judge(*token) == Verdict::In);
@@ -136,7 +139,15 @@ impl Inquiry {
         let found = ids.len();
         let Order { reidentification_id, case_number, recipient, .. } = self.order.clone();
         let not_disclosed = self.tokens.len().saturating_sub(found);
-        Ok(Reidentified { reidentification_id, case_number, recipient, ids, found, not_disclosed })
+        Ok(Reidentified {
+            reidentification_id,
+            case_number,
+            recipient,
+            ids,
+            found,
+            not_disclosed,
+            unreadable_rows,
+        })
     }
 }
 
@@ -231,7 +242,9 @@ mod tests {
     #[test]
     fn ri_2_an_answer_of_many_persons_opens_again_under_its_own_name_only() {
         let dir = tempfile::tempdir().unwrap();
-        let zone = IdentifiedZone::init(&dir.path().join("identified")).unwrap();
+        let zone =
+            IdentifiedZone::init(&dir.path().join("identified"), jiff::civil::date(2026, 11, 28))
+                .unwrap();
         let ids: Vec<String> = (0..10_000).map(|number| format!("{number:010}")).collect();
         let answer = Reidentified {
             reidentification_id: "reidentification_1".to_owned(),
@@ -240,6 +253,7 @@ mod tests {
             found: ids.len(),
             ids,
             not_disclosed: 0,
+            unreadable_rows: 0,
         };
         let file = answer.seal(&zone).unwrap();
         assert_eq!(kept_ids(&zone, &file).unwrap(), answer.ids);

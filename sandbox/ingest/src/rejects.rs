@@ -1,6 +1,8 @@
 //! Rows that could not be taken, kept for the steward who mends them: sealed, for they hold
 //! identified data.
 
+use std::fs::{self, File};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use sekisho_vault::{Key, VaultError, Zeroizing, create_private_dir};
@@ -14,9 +16,12 @@ const KIND: Kind = Kind { magic: "sekisho-rejects-v1\n", purpose: "sekisho.rejec
 /// Plaintext of one sealed part.
 const PART_BYTES: usize = 256 * 1024;
 
-/// The reject file of one ingest, written part by part.
+/// The reject file of one ingest, written part by part. It gets its name when its version does:
+/// that of a version that exists is never written over.
 pub(crate) struct Rejects {
     parts: Parts,
+    folder: PathBuf,
+    name: String,
     buffer: Zeroizing<Vec<u8>>,
     pub(crate) rows: u64,
 }
@@ -25,6 +30,7 @@ pub(crate) struct Rejects {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct RejectsMark {
+    name: String,
     parts: Mark,
     rows: u64,
 }
@@ -44,25 +50,42 @@ pub struct RejectedRow {
 }
 
 impl Rejects {
-    /// Starts the file for one version, replacing that of an earlier attempt.
-    pub(crate) fn create(zone: &Path, key: Key, name: &str) -> Result<Self, IngestError> {
-        let path = path(zone, name)?;
-        Ok(Self::of(Parts::create(KIND, &path, key, name)?, 0))
+    /// Starts the file for one version. Data sets under several roots may have versions of one
+    /// name; the file of the second then gets a number.
+    pub(crate) fn create(
+        zone: &Path,
+        key: Key,
+        dataset: &str,
+        version: &str,
+    ) -> Result<Self, IngestError> {
+        let folder = folder(zone)?;
+        let numbers = std::iter::once(String::new()).chain((2..).map(|next| format!("-{next}")));
+        let mut names = numbers.map(|number| format!("{dataset}-{version}{number}"));
+        let name = names.find(|name| !exists(&finished(&folder, name))).unwrap_or_default();
+        let parts = Parts::create(KIND, &unfinished(&folder, dataset), key, &name)?;
+        Ok(Self::of(parts, folder, name, 0))
     }
 
     /// Goes on with the file of an attempt that was killed.
     pub(crate) fn go_on(
         zone: &Path,
         key: Key,
-        name: &str,
+        dataset: &str,
         mark: &RejectsMark,
     ) -> Result<Self, IngestError> {
-        let path = path(zone, name)?;
-        Ok(Self::of(Parts::go_on(KIND, &path, key, name, &mark.parts)?, mark.rows))
+        let folder = folder(zone)?;
+        let (path, named) = (unfinished(&folder, dataset), finished(&folder, &mark.name));
+        if !exists(&path) && exists(&named) {
+            // Killed after this got its name and before its version did.
+            fs::rename(&named, &path).map_err(|source| failed(&named, source))?;
+        }
+        let parts = Parts::go_on(KIND, &path, key, &mark.name, &mark.parts)?;
+        Ok(Self::of(parts, folder, mark.name.clone(), mark.rows))
     }
 
-    fn of(parts: Parts, rows: u64) -> Self {
-        Self { parts, buffer: Zeroizing::new(Vec::with_capacity(PART_BYTES + 4096)), rows }
+    fn of(parts: Parts, folder: PathBuf, name: String, rows: u64) -> Self {
+        let buffer = Zeroizing::new(Vec::with_capacity(PART_BYTES + 4096));
+        Self { parts, folder, name, buffer, rows }
     }
 
     pub(crate) fn add(
@@ -96,14 +119,19 @@ impl Rejects {
         if !self.buffer.is_empty() {
             self.part(false)?;
         }
-        Ok(RejectsMark { parts: self.parts.mark()?, rows: self.rows })
+        Ok(RejectsMark { name: self.name.clone(), parts: self.parts.mark()?, rows: self.rows })
     }
 
-    /// Seals what is left. A file without its last part is cut.
+    /// Seals what is left, and gives the file its name. One without its last part is cut.
     pub(crate) fn finish(mut self) -> Result<PathBuf, IngestError> {
         self.part(true)?;
         self.parts.mark()?;
-        Ok(self.parts.path().to_owned())
+        let named = finished(&self.folder, &self.name);
+        // The name was free when this was begun, and the data set's lock is held since.
+        let renamed = fs::rename(self.parts.path(), &named);
+        let flushed = renamed.and_then(|()| File::open(&self.folder)?.sync_all());
+        flushed.map_err(|source| failed(&named, source))?;
+        Ok(named)
     }
 
     fn part(&mut self, last: bool) -> Result<(), IngestError> {
@@ -126,16 +154,45 @@ pub(crate) fn show(path: &Path, key: &Key) -> Result<Vec<RejectedRow>, IngestErr
     Ok(rows)
 }
 
-fn path(zone: &Path, name: &str) -> Result<PathBuf, IngestError> {
+/// The file of a version that has its name; `None` when no row was rejected.
+pub(crate) fn of_version(zone: &Path, mark: &RejectsMark) -> Option<PathBuf> {
+    (mark.rows > 0).then(|| finished(&zone.join(FOLDER), &mark.name))
+}
+
+/// Removes what an ingest left that published nothing.
+pub(crate) fn remove_unfinished(zone: &Path, dataset: &str) -> Result<(), IngestError> {
+    let path = unfinished(&zone.join(FOLDER), dataset);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(failed(&path, error)),
+        _ => Ok(()),
+    }
+}
+
+fn folder(zone: &Path) -> Result<PathBuf, IngestError> {
     let folder = zone.join(FOLDER);
     create_private_dir(&folder)?;
-    Ok(folder.join(format!("{name}.sealed")))
+    Ok(folder)
+}
+
+/// The file while it is written: one for a data set at most.
+fn unfinished(folder: &Path, dataset: &str) -> PathBuf {
+    folder.join(format!("{dataset}.part"))
+}
+
+fn finished(folder: &Path, name: &str) -> PathBuf {
+    folder.join(format!("{name}.sealed"))
+}
+
+fn exists(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_ok()
+}
+
+fn failed(path: &Path, source: std::io::Error) -> IngestError {
+    IngestError::Io { path: path.to_owned(), doing: "keeping rejected rows", source }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
 
     const MAGIC: &str = KIND.magic;
@@ -143,7 +200,7 @@ mod tests {
     #[test]
     fn rejected_rows_come_back_and_cut_or_renamed_files_do_not() {
         let (zone, key) = (tempfile::tempdir().unwrap(), Key::generate().unwrap());
-        let mut rejects = Rejects::create(zone.path(), key.clone(), "small-v1").unwrap();
+        let mut rejects = Rejects::create(zone.path(), key.clone(), "small", "v1").unwrap();
         let error = SourceError {
             code: "source.bad_date",
             line: 7,
@@ -168,5 +225,22 @@ mod tests {
             fs::write(&path, &bytes[..cut]).unwrap();
             assert!(show(&path, &key).is_err(), "cut at {cut}");
         }
+    }
+
+    #[test]
+    fn the_file_of_a_version_is_never_written_over() {
+        let (zone, key) = (tempfile::tempdir().unwrap(), Key::generate().unwrap());
+        let write = |line| {
+            let mut rejects = Rejects::create(zone.path(), key.clone(), "small", "v1").unwrap();
+            rejects.add("visits", line, &[], &["x"]).unwrap();
+            rejects
+        };
+        let [first, second] = [1, 2].map(|line| write(line).finish().unwrap());
+        let lines = |path: &Path| show(path, &key).unwrap()[0].line;
+        assert_eq!((lines(&first), lines(&second)), (1, 2));
+        // One that is not finished leaves no file under a name.
+        drop(write(3));
+        remove_unfinished(zone.path(), "small").unwrap();
+        assert_eq!(fs::read_dir(first.parent().unwrap()).unwrap().count(), 2);
     }
 }

@@ -12,13 +12,13 @@ use sekisho_dataset::{
 };
 use sekisho_vault::ReceivingPublic;
 
-use crate::intake::{IntakeLists, ListNote};
-use crate::source::{Encoding, Format, Rows};
-use crate::table::{TableIntake, TableRead};
-use crate::{IdentifiedZone, IngestError, PatientTokens, Totals, ehr};
+use crate::intake::IntakeLists;
+use crate::source::{Encoding, Format};
+use crate::table::{TableIntake, TableRead, TableSource};
+use crate::{IdentifiedZone, IngestError, PatientTokens, Totals, day_in_japan, ehr};
 use attempt::{Attempt, Fresh};
-use journal::DoneTable;
-use publish::Taken;
+use journal::{DoneTable, Journal};
+use publish::{Said, Taken};
 pub use publish::{Summary, write_catalogue};
 
 /// Who is told how far an ingest is.
@@ -81,7 +81,8 @@ impl Ingest<'_> {
         progress: &mut dyn Progress,
     ) -> Result<Summary, IngestError> {
         check_tables(profile, files)?;
-        let begun = if intake.resume { self.begun(&profile.id)? } else { None };
+        let journal = Journal::lock(self.zone, &profile.id)?;
+        let begun = if intake.resume { self.begun(&journal, &profile.id)? } else { None };
         let mut this = Ingest { options: self.options.clone(), ..*self };
         if let Some(begun) = &begun {
             // Whoever was told too late for the first attempt is so for this one.
@@ -89,25 +90,34 @@ impl Ingest<'_> {
             this.options.version = Some(begun.record.version.clone());
         }
         let mut tokens = this.zone.tokens(&profile.id_space);
-        let today = this.now.to_zoned(jiff::tz::TimeZone::UTC).date();
+        let today = day_in_japan(this.now);
         let (mut gate, lists) = intake.lists.gate(profile, today, &mut tokens)?;
-        gate.join_deletions(&this.zone.deletions()?, &profile.id_space);
-        let inputs = this.inputs(format, profile, intake, &lists, &tokens)?;
+        // Read once: what is joined is what the report says was joined.
+        let deletions = this.zone.deletions()?;
+        gate.join_deletions(&deletions, &profile.id_space);
+        let inputs = this.inputs(format, profile, intake, (&lists, &deletions), &tokens)?;
         let fresh = Fresh { tokens, gate, inputs };
         let mut attempt = match begun {
-            Some(begun) => Attempt::go_on(&this, (format, profile), files, begun, fresh)?,
-            None => Attempt::begin(&this, profile, intake, fresh)?,
+            Some(begun) => {
+                begun.fits(&fresh, (format, profile), files)?;
+                if let Some(version) = &begun.published {
+                    return this.finish(&journal, version, begun.record, lists);
+                }
+                Attempt::go_on(&this, journal, profile, begun, fresh)?
+            }
+            None => Attempt::begin(&this, journal, profile, intake, fresh)?,
         };
         for (name, file) in files {
             let Some(table) = profile.table(name) else { continue };
             if !attempt.writer.is_sealed(name) {
                 let open = || format.open(file, intake.encoding, profile, table);
-                let from = (file.as_path(), format.size(file));
-                this.table(&mut attempt, (profile, table), from, &open, intake, progress)?;
+                let from = TableSource { file, size: format.size(file), open: &open };
+                this.table(&mut attempt, (profile, table), &from, intake, progress)?;
             }
         }
         let provenance = this.provenance(format.name().to_owned());
-        this.close(attempt, provenance, lists, intake.lists.notice_days, progress)
+        let said = Said { lists, notice_days: intake.lists.notice_days, deletions };
+        this.close(attempt, provenance, said, progress)
     }
 
     /// Reads and seals one table, and writes down that it is finished.
@@ -115,23 +125,15 @@ impl Ingest<'_> {
         &self,
         attempt: &mut Attempt<'_>,
         (profile, table): (&Profile, &TableSpec),
-        (file, size): (&Path, u64),
-        open: &dyn Fn() -> Result<Box<dyn Rows>, IngestError>,
+        from: &TableSource<'_>,
         intake: &Intake,
         progress: &mut dyn Progress,
     ) -> Result<(), IngestError> {
         let name = &table.name;
-        progress.start(&format!("reading {name}"), size);
         let Attempt { writer, tokens, gate, rejects, .. } = attempt;
-        let mut step = |bytes, rows| {
-            progress.at(bytes);
-            progress.rows(rows);
-        };
         let mut sink = |batch| Ok(writer.push(name, &batch)?);
         let mut taking = TableIntake { profile, tokens, gate, rejects: rejects.as_mut() };
-        let read = taking.read(table, file, open, &mut step, &mut sink)?;
-        progress.at(size);
-        progress.rows(read.totals.read);
+        let read = taking.read(table, from, progress, &mut sink)?;
         check_totals(name, &read, intake.max_rejected)?;
         let keyed_digest = attempt.tokens.names().keyed_digest(&read.sha256);
         let (totals, note) = (read.totals, read.note);
@@ -148,8 +150,7 @@ impl Ingest<'_> {
         &self,
         attempt: Attempt<'_>,
         mut provenance: Provenance,
-        lists: Vec<ListNote>,
-        notice_days: u32,
+        said: Said,
         progress: &mut dyn Progress,
     ) -> Result<Summary, IngestError> {
         let Attempt { journal, writer, gate, rejects, tables, resumed, .. } = attempt;
@@ -157,17 +158,20 @@ impl Ingest<'_> {
         for table in tables {
             totals.insert(table.source.table.clone(), table.totals);
             provenance.sources.push(table.source);
-            provenance.processing.extend(said(table.note));
+            provenance.processing.extend(speaking(table.note));
         }
-        let rejects = match rejects {
-            Some(rejects) if rejects.rows > 0 => Some(rejects.finish()?),
-            _ => None,
+        let rejects = rejects.filter(|rejects| rejects.rows > 0);
+        let taken = Taken { gate, said, totals, rejects, resumed };
+        let sealed = self.seal(writer, provenance, progress)?;
+        let dataset = sealed.version().manifest().dataset.clone();
+        let summary = match self.publish(sealed, Some(taken)) {
+            // Without its entry in the catalogue it is still to be gone on with.
+            Ok(published) => Ok(published.list()?),
+            Err(refused) => Err(refused),
         };
-        let taken = Taken { gate, lists, notice_days, totals, rejects, resumed };
-        let published = self.publish(self.seal(writer, provenance, progress)?, Some(taken));
-        // Published or refused, and then removed.
+        self.zone.remove_unfinished_rejects(&dataset)?;
         journal.remove()?;
-        published
+        summary
     }
 
     /// Makes and seals a synthetic health record of this many patients.
@@ -192,7 +196,7 @@ impl Ingest<'_> {
         let mut provenance =
             self.provenance(format!("generate-ehr patients={patients} seed={seed}"));
         provenance.sources = rows.into_iter().map(note).collect();
-        self.publish(self.seal(writer, provenance, progress)?, None)
+        self.publish(self.seal(writer, provenance, progress)?, None)?.list()
     }
 
     fn provenance(&self, method: String) -> Provenance {
@@ -242,7 +246,7 @@ fn check_totals(table: &str, read: &TableRead, max_rejected: f64) -> Result<(), 
 }
 
 /// A note that says something.
-fn said(note: ProcessingNote) -> Option<ProcessingNote> {
+fn speaking(note: ProcessingNote) -> Option<ProcessingNote> {
     let silent = note.removed.is_empty() && note.changed.is_empty();
     (!silent).then_some(note)
 }

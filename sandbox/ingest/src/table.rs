@@ -1,6 +1,8 @@
 //! One table of a source on its way to the writer: who may come in, what becomes of the
 //! rows, and where every single one of them went.
 
+use std::path::Path;
+
 use arrow::array::RecordBatch;
 use sekisho_dataset::{ProcessingNote, Profile, TableSpec};
 use serde::{Deserialize, Serialize};
@@ -8,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::intake::{Gate, Verdict};
 use crate::process::{BatchBuilder, Counter, FieldError, Frequent, Outcome, RowProcessor};
 use crate::rejects::Rejects;
+use crate::run::Progress;
 use crate::source::Rows;
 use crate::{IngestError, PatientTokens, SourceError};
 
@@ -61,23 +64,32 @@ pub(crate) struct TableIntake<'a> {
     pub(crate) rejects: Option<&'a mut Rejects>,
 }
 
-/// Told how many bytes of the source are behind, and how many rows.
-pub(crate) type Step<'a> = &'a mut dyn FnMut(u64, u64);
+/// Where a table comes from.
+pub(crate) struct TableSource<'a> {
+    /// Names it in errors.
+    pub(crate) file: &'a Path,
+    /// How much there is to read, in what [`Rows::bytes`] counts.
+    pub(crate) size: u64,
+    /// Opens its rows from the start.
+    pub(crate) open: &'a dyn Fn() -> Result<Box<dyn Rows>, IngestError>,
+}
+
 /// Takes processed rows.
 pub(crate) type Sink<'a> = &'a mut dyn FnMut(RecordBatch) -> Result<(), IngestError>;
 
 impl TableIntake<'_> {
-    /// Reads one table. `open` opens its source from the start: twice when a rule needs to
-    /// know beforehand which codes are rare among those who will be sealed. `file` names the source in errors.
+    /// Reads one table: twice when a rule needs to know beforehand which codes are rare among
+    /// those who will be sealed.
     pub(crate) fn read(
         &mut self,
         table: &TableSpec,
-        file: &std::path::Path,
-        open: &dyn Fn() -> Result<Box<dyn Rows>, IngestError>,
-        step: Step<'_>,
+        source: &TableSource<'_>,
+        progress: &mut dyn Progress,
         sink: Sink<'_>,
     ) -> Result<TableRead, IngestError> {
-        let frequent = self.frequent(table, file, open)?;
+        let frequent = self.frequent(table, source, progress)?;
+        let TableSource { file, size, open } = *source;
+        progress.start(&format!("reading {}", table.name), size);
         let mut rows = open()?;
         let mut reading = Reading {
             processor: processor(self.profile, table, file, &*rows, frequent)?,
@@ -92,7 +104,8 @@ impl TableIntake<'_> {
                 return Err(failed(file, reading.errors));
             }
             if reading.batch.rows() == BATCH_ROWS {
-                step(rows.bytes(), reading.totals.read);
+                progress.at(rows.bytes());
+                progress.rows(reading.totals.read);
                 reading.hand_on(sink)?;
             }
         }
@@ -100,6 +113,8 @@ impl TableIntake<'_> {
         if !reading.errors.is_empty() {
             return Err(failed(file, reading.errors));
         }
+        progress.at(size);
+        progress.rows(reading.totals.read);
         let note = reading.processor.notes(table);
         Ok(TableRead { totals: reading.totals, sha256: rows.digest(), note })
     }
@@ -107,18 +122,24 @@ impl TableIntake<'_> {
     fn frequent(
         &mut self,
         table: &TableSpec,
-        file: &std::path::Path,
-        open: &dyn Fn() -> Result<Box<dyn Rows>, IngestError>,
+        source: &TableSource<'_>,
+        progress: &mut dyn Progress,
     ) -> Result<Frequent, IngestError> {
         if !Counter::is_needed(table) {
             return Ok(Frequent::default());
         }
-        let mut rows = open()?;
+        progress.start(&format!("counting {}", table.name), source.size);
+        let mut rows = (source.open)()?;
         let mut counter = Counter::of(table, rows.headers());
-        let mut processor = processor(self.profile, table, file, &*rows, Frequent::default())?;
-        let (mut number, mut wrong) = (0, Vec::new());
+        let none = Frequent::default();
+        let mut processor = processor(self.profile, table, source.file, &*rows, none)?;
+        let (mut number, mut wrong) = (0_u64, Vec::new());
         while rows.advance()? {
             number += 1;
+            if number.is_multiple_of(BATCH_ROWS as u64) {
+                progress.at(rows.bytes());
+                progress.rows(number);
+            }
             let Ok(fields) = rows.fields() else { continue };
             let Ok(token) = processor.person(&fields, number, self.tokens)? else { continue };
             if self.gate.judge(token) != Verdict::In {
@@ -130,6 +151,8 @@ impl TableIntake<'_> {
                 counter.row(&fields, token);
             }
         }
+        progress.at(source.size);
+        progress.rows(number);
         Ok(counter.frequent())
     }
 
@@ -202,6 +225,28 @@ impl TableIntake<'_> {
     }
 }
 
+/// Reads the persons of a table and nothing else of its rows. Rows whose person cannot be read
+/// are passed over; gives how many.
+pub(crate) fn read_persons(
+    profile: &Profile,
+    table: &TableSpec,
+    source: &TableSource<'_>,
+    tokens: &mut PatientTokens,
+) -> Result<u64, IngestError> {
+    let mut rows = (source.open)()?;
+    let processor = processor(profile, table, source.file, &*rows, Frequent::default())?;
+    let (mut number, mut unreadable) = (0, 0);
+    while rows.advance()? {
+        number += 1;
+        let read = match rows.fields() {
+            Ok(fields) => processor.person(&fields, number, tokens)?.is_ok(),
+            Err(_) => false,
+        };
+        unreadable += u64::from(!read);
+    }
+    Ok(unreadable)
+}
+
 /// The state of reading one table.
 struct Reading {
     processor: RowProcessor,
@@ -222,7 +267,7 @@ impl Reading {
 fn processor(
     profile: &Profile,
     table: &TableSpec,
-    file: &std::path::Path,
+    file: &Path,
     rows: &dyn Rows,
     frequent: Frequent,
 ) -> Result<RowProcessor, IngestError> {
@@ -237,7 +282,7 @@ fn processor(
     })
 }
 
-fn failed(file: &std::path::Path, errors: Vec<SourceError>) -> IngestError {
+fn failed(file: &Path, errors: Vec<SourceError>) -> IngestError {
     IngestError::Source { file: file.to_owned(), errors }
 }
 

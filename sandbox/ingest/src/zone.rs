@@ -2,12 +2,13 @@ use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use jiff::civil::Date;
 use sekisho_deployment::{Deployment, Holds};
 use sekisho_vault::{
     FileVault, Key, ReceivingKey, SigningIdentity, VaultError, create_private_dir,
 };
 
-use crate::intake::IdSpaces;
+use crate::intake::{IdSpaces, Register};
 use crate::process::normalised_id;
 use crate::reidentify;
 use crate::rejects::{self, RejectedRow, Rejects, RejectsMark};
@@ -35,8 +36,9 @@ pub struct IdentifiedZone {
 
 impl IdentifiedZone {
     /// Makes what is missing in a zone's folder; secrets that exist are kept. Also writes
-    /// the public half of the identity, which workers verify manifests with.
-    pub fn init(folder: &Path) -> Result<Self, IngestError> {
+    /// the public half of the identity, which workers verify manifests with. `today` is as for
+    /// [`open`](Self::open).
+    pub fn init(folder: &Path, today: Date) -> Result<Self, IngestError> {
         if let Some(parent) = folder.parent() {
             let made = fs::create_dir_all(parent);
             made.map_err(|source| io(parent, "creating the folder", source))?;
@@ -60,7 +62,7 @@ impl IdentifiedZone {
             let written = fs::write(&record, sekisho_deployment::OWN_PREMISES);
             written.map_err(|source| io(&record, "writing", source))?;
         }
-        let zone = Self::open(folder)?;
+        let zone = Self::open(folder, today)?;
         let public = folder.join(VERIFYING);
         fs::write(&public, zone.identity.verifying().to_pem()?)
             .map_err(|source| io(&public, "writing", source))?;
@@ -68,15 +70,14 @@ impl IdentifiedZone {
     }
 
     /// Opens an existing zone, refusing secrets that others could read, and a zone on machines
-    /// that its deployment record does not cover (CL-1, CL-2).
-    pub fn open(folder: &Path) -> Result<Self, IngestError> {
+    /// that its deployment record does not cover `today` (CL-1, CL-2), a day in Japan.
+    pub fn open(folder: &Path, today: Date) -> Result<Self, IngestError> {
         // Also checks the folder's permissions; it exists in any zone that was made.
         if !exists(folder) {
             let source = std::io::ErrorKind::NotFound.into();
             return Err(io(folder, "opening the zone", source));
         }
         create_private_dir(folder)?;
-        let today = jiff::Zoned::now().date();
         Deployment::open(&folder.join(sekisho_deployment::FILE), Holds::MedicalInformation, today)?;
         Ok(Self {
             secret: Key::load(&folder.join(SECRET))?,
@@ -94,7 +95,12 @@ impl IdentifiedZone {
 
     /// The register of deletion requests (OP-2).
     pub fn deletions(&self) -> Result<Deletions, IngestError> {
-        Deletions::open(&self.folder, self.sealing.clone())
+        Deletions::open(&self.folder, &self.sealing)
+    }
+
+    /// The same under its lock.
+    pub(crate) fn register(&self) -> Result<Register, IngestError> {
+        Register::lock(&self.folder, self.sealing.clone())
     }
 
     /// The id spaces that sources were taken in under.
@@ -122,11 +128,11 @@ impl IdentifiedZone {
         id_space: &str,
         parts: &[&str],
         reference: &str,
-        received_on: jiff::civil::Date,
+        received_on: Date,
     ) -> Result<(), IngestError> {
         let id = normalised_id(parts).ok_or(IngestError::NoId)?;
         let names = Pseudonyms::new(self.secret.clone(), id_space);
-        self.deletions()?.add(&names, &id, reference, &received_on.to_string())
+        self.register()?.add(&names, &id, reference, &received_on.to_string())
     }
 
     /// Opens a reject file of this zone.
@@ -134,16 +140,24 @@ impl IdentifiedZone {
         rejects::show(file, &self.sealing)
     }
 
-    pub(crate) fn rejects(&self, name: &str) -> Result<Rejects, IngestError> {
-        Rejects::create(&self.folder, self.sealing.clone(), name)
+    pub(crate) fn rejects(&self, dataset: &str, version: &str) -> Result<Rejects, IngestError> {
+        Rejects::create(&self.folder, self.sealing.clone(), dataset, version)
+    }
+
+    pub(crate) fn finished_rejects(&self, mark: &RejectsMark) -> Option<PathBuf> {
+        rejects::of_version(&self.folder, mark)
+    }
+
+    pub(crate) fn remove_unfinished_rejects(&self, dataset: &str) -> Result<(), IngestError> {
+        rejects::remove_unfinished(&self.folder, dataset)
     }
 
     pub(crate) fn go_on_with_rejects(
         &self,
-        name: &str,
+        dataset: &str,
         mark: &RejectsMark,
     ) -> Result<Rejects, IngestError> {
-        Rejects::go_on(&self.folder, self.sealing.clone(), name, mark)
+        Rejects::go_on(&self.folder, self.sealing.clone(), dataset, mark)
     }
 
     /// Opens the ids that an answered inquiry left in this zone.
@@ -234,14 +248,18 @@ fn io(path: &Path, doing: &'static str, source: std::io::Error) -> IngestError {
 mod tests {
     use std::os::unix::fs::{PermissionsExt as _, symlink};
 
+    use jiff::civil::date;
+
     use super::*;
+
+    const TODAY: Date = date(2026, 11, 28);
 
     #[test]
     fn init_keeps_what_exists() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("site/identified");
-        let first = IdentifiedZone::init(&folder).unwrap();
-        let again = IdentifiedZone::init(&folder).unwrap();
+        let first = IdentifiedZone::init(&folder, TODAY).unwrap();
+        let again = IdentifiedZone::init(&folder, TODAY).unwrap();
         assert_eq!(first.identity().verifying(), again.identity().verifying());
         let token = |zone: &IdentifiedZone| zone.tokens("site").token(b"P1").unwrap();
         assert_eq!(token(&first), token(&again));
@@ -251,29 +269,32 @@ mod tests {
     fn lax_secrets_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("identified");
-        IdentifiedZone::init(&folder).unwrap();
+        IdentifiedZone::init(&folder, TODAY).unwrap();
         for name in [SECRET, SIGNING] {
             let path = folder.join(name);
             fs::set_permissions(&path, fs::Permissions::from_mode(0o644)).unwrap();
-            let error = IdentifiedZone::open(&folder).unwrap_err();
+            let error = IdentifiedZone::open(&folder, TODAY).unwrap_err();
             assert_eq!(error.code(), "vault.lax_permissions");
             fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
         }
         fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
-        assert_eq!(IdentifiedZone::open(&folder).unwrap_err().code(), "vault.lax_permissions");
+        assert_eq!(
+            IdentifiedZone::open(&folder, TODAY).unwrap_err().code(),
+            "vault.lax_permissions"
+        );
     }
 
     #[test]
     fn cl_1_a_zone_on_a_cloud_service_with_procedure_a_alone_does_not_open() {
         let dir = tempfile::tempdir().unwrap();
         let folder = dir.path().join("zone");
-        IdentifiedZone::init(&folder).unwrap();
+        IdentifiedZone::init(&folder, TODAY).unwrap();
         let record = "place = \"cloud\"\nservice = \"Example Cloud\"\n[ismap]\nnumber = \
                       \"C21-0000-2\"\nvalid_until = \"9999-12-31\"\n";
         fs::write(folder.join(sekisho_deployment::FILE), record).unwrap();
-        let error = IdentifiedZone::open(&folder).unwrap_err();
+        let error = IdentifiedZone::open(&folder, TODAY).unwrap_err();
         assert_eq!(error.code(), "deployment.procedure_b");
-        assert!(IdentifiedZone::init(&folder).is_err(), "init does not write over it");
+        assert!(IdentifiedZone::init(&folder, TODAY).is_err(), "init does not write over it");
     }
 
     #[test]
@@ -290,5 +311,18 @@ mod tests {
             let error = check_apart(&[&at("identified"), &at(other)]).unwrap_err();
             assert_eq!(error.code(), "ingest.zones_overlap", "{other}");
         }
+    }
+
+    #[test]
+    fn cl_2_a_zone_opens_to_the_last_day_of_its_record_and_no_longer() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("zone");
+        IdentifiedZone::init(&folder, TODAY).unwrap();
+        let record = "place = \"cloud\"\nservice = \"Example Cloud\"\ntemporary = true\n\
+                      [ismap]\nnumber = \"C21-0000-2\"\nvalid_until = \"2026-11-28\"\n";
+        fs::write(folder.join(sekisho_deployment::FILE), record).unwrap();
+        IdentifiedZone::open(&folder, TODAY).unwrap();
+        let late = IdentifiedZone::open(&folder, date(2026, 11, 29)).unwrap_err();
+        assert_eq!(late.code(), "deployment.expired");
     }
 }

@@ -25,5 +25,5 @@ mod syscalls;
 pub use control::{Control, Lowered};
 pub use enter::{Confinement, shed_inherited};
 pub use error::JailError;
-pub use limits::keys_are_read;
+pub use limits::{keys_are_read, swap_is_off};
 pub use record::JailRecord;

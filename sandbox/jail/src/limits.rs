@@ -30,8 +30,15 @@ pub(crate) fn apply(data_bytes: u64, record: &mut JailRecord) -> Result<(), Jail
 }
 
 /// Whether the host swaps to no device at all, so that no plaintext page can reach a disk.
-pub(crate) fn swap_is_off() -> bool {
-    std::fs::read_to_string("/proc/swaps").is_ok_and(|table| table.lines().count() <= 1)
+/// Where that cannot be known it is not so.
+#[must_use]
+pub fn swap_is_off() -> bool {
+    std::fs::read_to_string("/proc/swaps").is_ok_and(|table| lists_no_device(&table))
+}
+
+/// The table has one line of headers.
+fn lists_no_device(table: &str) -> bool {
+    table.lines().count() <= 1
 }
 
 /// Lifts the limit on locked memory where the process may; [`lock_memory`] needs it.
@@ -61,4 +68,17 @@ fn set(resource: Resource, most: u64, doing: &'static str) -> Result<(), JailErr
     let most = hard.map_or(most, |hard| most.min(hard));
     let limit = Rlimit { current: Some(most), maximum: Some(most) };
     rustix::process::setrlimit(resource, limit).map_err(JailError::kernel(doing))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cr_1_a_host_with_a_swap_device_is_known() {
+        let headers = "Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n";
+        assert!(lists_no_device(headers));
+        let device = "/dev/dm-1                               partition\t8388604\t\t0\t\t-2\n";
+        assert!(!lists_no_device(&format!("{headers}{device}")));
+    }
 }

@@ -50,7 +50,9 @@ pub use memory_vault::MemoryVault;
 pub use parcel::{open_parcel, seal_parcel};
 pub use pkcs11::{Pkcs11Place, Pkcs11Vault};
 pub use place::VaultPlace;
-pub use private::{create_private_dir, create_private_file, read_private_file};
+pub use private::{
+    create_private_dir, create_private_file, read_private_file, replace_private_file,
+};
 pub use receiving::{ReceivingKey, ReceivingPublic};
 pub use vault::{KeyUnwrapper, KeyVault, KeyWrapper, RotatingVault};
 pub use zeroize::Zeroizing;

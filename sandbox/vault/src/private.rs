@@ -79,7 +79,7 @@ fn remove_if_there(path: &Path) -> Result<(), VaultError> {
 
 /// Replaces a file in one step with one that only its owner may read (0600). A kill at any
 /// moment leaves the old content or the new. Callers must not run at the same time.
-pub(crate) fn replace_private_file(path: &Path, content: &[u8]) -> Result<(), VaultError> {
+pub fn replace_private_file(path: &Path, content: &[u8]) -> Result<(), VaultError> {
     let mut hidden = path.as_os_str().to_owned();
     hidden.push(".next");
     let hidden = Path::new(&hidden);

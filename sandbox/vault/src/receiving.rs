@@ -18,10 +18,10 @@ use hpke::{Deserializable as _, Kem, OpModeR, OpModeS, Serializable as _};
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use crate::private::{io, replace_private_file};
+use crate::private::io;
 use crate::{
     Context, Generation, Key, KeyUnwrapper, KeyVault, KeyWrapper, VaultError, WrappedKey,
-    create_private_file, read_private_file,
+    create_private_file, read_private_file, replace_private_file,
 };
 
 const HEADER: [u8; 5] = *b"SKRK\x01";

@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::private::{io, replace_private_file};
+use crate::private::io;
 use crate::{
     Exhausted, Generation, GenerationStatus, MOST_USES, UseRecord, VaultError, create_private_file,
-    read_private_file,
+    read_private_file, replace_private_file,
 };
 
 /// Uses written down ahead of time, at most: what a killed process may waste.

@@ -36,7 +36,7 @@ pub(crate) struct Extent {
     pub(crate) cohort: u64,
     /// Patients of the per-patient figure; 30 rows each.
     pub(crate) patients: u64,
-    /// Rows of the larger of the two ingests; the smaller has a tenth.
+    /// Rows of the largest ingest; the others have a tenth.
     pub(crate) ingest: u64,
     /// Turns of each pair.
     pub(crate) rounds: usize,

@@ -5,12 +5,13 @@ use std::{fs, path::Path};
 
 use sekisho_dataset::{Profile, Provenance, SealOptions, SealedWriter, dummy};
 use sekisho_demo::site::{Site, StageName};
-use sekisho_ingest::{IdentifiedZone, write_catalogue};
+use sekisho_ingest::{IdentifiedZone, day_in_japan, write_catalogue};
 use sekisho_vault::ReceivingPublic;
 
 /// Seals them with the site's keys and registers them.
 pub(crate) fn seal(site: &Site, profile: &Path, patients: u32, seed: u64, version: &str) {
-    let zone = IdentifiedZone::open(&site.root().join("identified")).unwrap();
+    let today = day_in_japan(jiff::Timestamp::now());
+    let zone = IdentifiedZone::open(&site.root().join("identified"), today).unwrap();
     let receiver = ReceivingPublic::load(&site.root().join("worker/receiving.pub")).unwrap();
     let profile = Profile::parse(&fs::read_to_string(profile).unwrap()).unwrap();
     let options = SealOptions { version: Some(version.to_owned()), ..SealOptions::default() };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::{Schema, SchemaRef};
+use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
@@ -17,6 +18,9 @@ use super::{FileCheck, SealedVersion, check_entry, check_file, read_small, seale
 use crate::grant::TableKeys;
 use crate::layout::{self, Place};
 use crate::{ColumnSpec, DatasetError, DictionaryEntry, GrantedKeys, TableSpec, sealed_schema};
+
+/// Rows of a batch handed on.
+const BATCH_ROWS: usize = 65_536;
 
 /// A granted table: what a query engine needs to read it.
 ///
@@ -173,10 +177,16 @@ impl OpenTable {
     }
 }
 
-/// Reads whole columns of an open table into memory, one batch list in the order of the
-/// buckets: for tests and small tables. Columns come in the order asked for; asking for one
-/// that is not granted is an error.
-pub fn read_table(table: &OpenTable, columns: &[&str]) -> Result<Vec<RecordBatch>, DatasetError> {
+/// Reads columns of an open table file by file, batch by batch, in the order of the buckets:
+/// memory does not grow with rows. Columns come in the order asked for.
+///
+/// # Errors
+/// [`DatasetError::NotGranted`] at once for a column that is not; while reading, the error of
+/// the file it is in.
+pub fn read_batches<'a>(
+    table: &'a OpenTable,
+    columns: &'a [&'a str],
+) -> Result<impl Iterator<Item = Result<RecordBatch, DatasetError>> + use<'a>, DatasetError> {
     let mut wanted = Vec::new();
     for column in columns {
         let what = || DatasetError::NotGranted(format!("column {}.{column}", table.name));
@@ -184,18 +194,28 @@ pub fn read_table(table: &OpenTable, columns: &[&str]) -> Result<Vec<RecordBatch
         wanted.push(field.clone());
     }
     let wanted = Arc::new(Schema::new(wanted));
-    let mut batches = Vec::new();
-    for file in &table.files {
-        let path = layout::bucket_file(&table.name, file.bucket);
-        let failed = |source| DatasetError::Parquet { file: path.clone(), source };
-        for batch in file.batches(columns, 65_536)? {
-            let batch =
-                batch.map_err(|error| failed(ParquetError::ArrowError(error.to_string())))?;
+    Ok(table.files.iter().flat_map(move |file| {
+        let (batches, failed) = match file.batches(columns, BATCH_ROWS) {
+            Ok(batches) => (Some(batches), None),
+            Err(error) => (None, Some(Err(error))),
+        };
+        let wanted = Arc::clone(&wanted);
+        let ordered = move |batch: Result<RecordBatch, ArrowError>| {
+            let batch = batch.map_err(|error| DatasetError::Parquet {
+                file: layout::bucket_file(&table.name, file.bucket),
+                source: ParquetError::ArrowError(error.to_string()),
+            })?;
             let arrays = columns.iter().filter_map(|name| batch.column_by_name(name).cloned());
-            batches.push(RecordBatch::try_new(Arc::clone(&wanted), arrays.collect())?);
-        }
-    }
-    Ok(batches)
+            Ok(RecordBatch::try_new(Arc::clone(&wanted), arrays.collect())?)
+        };
+        failed.into_iter().chain(batches.into_iter().flatten().map(ordered))
+    }))
+}
+
+/// Reads whole columns of an open table into memory, as [`read_batches`] gives them: for tests
+/// and small tables.
+pub fn read_table(table: &OpenTable, columns: &[&str]) -> Result<Vec<RecordBatch>, DatasetError> {
+    read_batches(table, columns)?.collect()
 }
 
 fn granted_spec(spec: &TableSpec, granted: &TableKeys) -> TableSpec {

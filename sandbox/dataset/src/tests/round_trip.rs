@@ -32,6 +32,21 @@ fn rows_come_back_as_they_went_in() {
     assert_eq!(found, wanted, "also: sorted by token through all buckets");
 }
 
+/// Memory must not grow with rows: a file is read only when its turn comes.
+#[test]
+fn batches_are_read_file_by_file() {
+    let site = site();
+    let table = site.table("people", &[]);
+    let mut batches = read_batches(&table, &["patient"]).unwrap();
+    let first = batches.next().unwrap().unwrap();
+    assert_eq!(first.num_rows() as u64, table.files()[0].rows);
+    let last = table.files().last().unwrap();
+    std::fs::remove_file(&last.path).unwrap();
+    let failed: Vec<_> = batches.filter_map(Result::err).collect();
+    let [DatasetError::Io { path, .. }] = failed.as_slice() else { panic!("{failed:?}") };
+    assert_eq!(*path, last.path);
+}
+
 #[test]
 fn one_patients_rows_share_a_bucket_in_every_table() {
     let site = site();

@@ -1,19 +1,18 @@
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
-use sekisho_vault::{Context, Key, VaultError, create_private_file, open, seal};
+use sekisho_vault::{Context, Key, VaultError, open, replace_private_file, seal};
 use serde::{Deserialize, Serialize};
 
-use crate::{IngestError, Pseudonyms};
+use crate::{IngestError, Pseudonyms, lock};
 
 const FILE: &str = "deletions.sealed";
+const LOCK: &str = "deletions.lock";
 
-/// The register of deletion requests (OP-2), sealed in the identified zone. Ids rest in it
+/// The deletion requests of a register (OP-2), as they were when it was read. Ids rest in it
 /// as keyed tokens only.
 #[derive(Debug)]
 pub struct Deletions {
-    path: PathBuf,
-    key: Key,
     requests: Vec<DeletionRequest>,
 }
 
@@ -32,22 +31,21 @@ pub struct DeletionRequest {
 }
 
 impl Deletions {
-    /// Opens the register of a zone; a zone without one has no requests yet.
-    pub(crate) fn open(zone: &Path, key: Key) -> Result<Self, IngestError> {
+    /// Reads the register of a zone; a zone without one has no requests yet.
+    pub(crate) fn open(zone: &Path, key: &Key) -> Result<Self, IngestError> {
         let path = zone.join(FILE);
-        let requests = if fs::symlink_metadata(&path).is_ok() {
-            // Not as a secret is read: those are small, and a register grows.
-            let sealed = fs::read(&path).map_err(|source| IngestError::Io {
-                path: path.clone(),
-                doing: "reading the register",
-                source,
-            })?;
-            let plain = open(&key, &context(), &sealed)?;
-            serde_json::from_slice(&plain).map_err(|_| VaultError::CannotOpen)?
-        } else {
-            Vec::new()
-        };
-        Ok(Self { path, key, requests })
+        if fs::symlink_metadata(&path).is_err() {
+            return Ok(Self { requests: Vec::new() });
+        }
+        // Not as a secret is read: those are small, and a register grows.
+        let sealed = fs::read(&path).map_err(|source| IngestError::Io {
+            path: path.clone(),
+            doing: "reading the register",
+            source,
+        })?;
+        let plain = open(key, &context(), &sealed)?;
+        let requests = serde_json::from_slice(&plain).map_err(|_| VaultError::CannotOpen)?;
+        Ok(Self { requests })
     }
 
     /// All requests, in the order they were recorded.
@@ -56,17 +54,47 @@ impl Deletions {
         &self.requests
     }
 
+    /// Those about persons of one id space.
+    pub(crate) fn of(&self, id_space: &str) -> impl Iterator<Item = &DeletionRequest> {
+        self.requests.iter().filter(move |request| request.id_space == id_space)
+    }
+
     /// What the requests of an id space come to, under its key.
     pub(crate) fn keyed_digest(&self, names: &Pseudonyms) -> String {
         let mut all = Context::new("sekisho.deletion-requests");
-        for request in self.requests.iter().filter(|request| request.id_space == names.space()) {
+        for request in self.of(names.space()) {
             all = all.number(request.token).text(&request.reference).text(&request.received_on);
         }
         names.keyed_digest(all.encode())
     }
+}
 
-    /// Records a request and writes the register anew, whole or not at all.
-    pub fn add(
+/// The register while nobody else can change it: requests recorded at the same time wait for
+/// each other.
+#[derive(Debug)]
+pub(crate) struct Register {
+    path: PathBuf,
+    key: Key,
+    deletions: Deletions,
+    _lock: File,
+}
+
+impl Register {
+    /// Takes the register's lock, waiting for it, and reads it.
+    pub(crate) fn lock(zone: &Path, key: Key) -> Result<Self, IngestError> {
+        let lock = lock::wait_for(&zone.join(LOCK))?;
+        let deletions = Deletions::open(zone, &key)?;
+        Ok(Self { path: zone.join(FILE), key, deletions, _lock: lock })
+    }
+
+    /// What it holds.
+    pub(crate) fn deletions(&self) -> &Deletions {
+        &self.deletions
+    }
+
+    /// Records a request and writes the register anew, whole or not at all. Once this returns
+    /// the request outlives a loss of power.
+    pub(crate) fn add(
         &mut self,
         names: &Pseudonyms,
         id: &[u8],
@@ -79,28 +107,20 @@ impl Deletions {
             reference: reference.to_owned(),
             received_on: received_on.to_owned(),
         };
-        if self.requests.contains(&request) {
+        let requests = &mut self.deletions.requests;
+        if requests.contains(&request) {
             return Ok(());
         }
-        self.requests.push(request);
+        requests.push(request);
         // Our own structs always serialise; an empty text would not open again.
-        let plain = serde_json::to_vec(&self.requests).unwrap_or_default();
+        let plain = serde_json::to_vec(requests).unwrap_or_default();
         let sealed = seal(&self.key, &context(), &plain)?;
-        let new = self.path.with_extension("new");
-        if fs::symlink_metadata(&new).is_ok() {
-            fs::remove_file(&new).map_err(|source| io(&new, source))?;
-        }
-        create_private_file(&new, &sealed)?;
-        fs::rename(&new, &self.path).map_err(|source| io(&self.path, source))
+        Ok(replace_private_file(&self.path, &sealed)?)
     }
 }
 
 fn context() -> Context {
     Context::new("sekisho.deletion-register.v1")
-}
-
-fn io(path: &Path, source: std::io::Error) -> IngestError {
-    IngestError::Io { path: path.to_owned(), doing: "writing the register", source }
 }
 
 #[cfg(test)]
@@ -112,13 +132,13 @@ mod tests {
         let zone = tempfile::tempdir().unwrap();
         let (key, names) =
             (Key::generate().unwrap(), Pseudonyms::new(Key::generate().unwrap(), "s"));
-        let mut register = Deletions::open(zone.path(), key.clone()).unwrap();
+        let mut register = Register::lock(zone.path(), key.clone()).unwrap();
         register.add(&names, b"0", "D-0", "2026-11-01").unwrap();
-        let first = register.requests[0].clone();
+        let first = register.deletions.requests[0].clone();
         let many = (1..10_000).map(|token| DeletionRequest { token, ..first.clone() });
-        register.requests.extend(many);
+        register.deletions.requests.extend(many);
         register.add(&names, b"1", "D-1", "2026-11-01").unwrap();
-        assert_eq!(Deletions::open(zone.path(), key).unwrap().requests().len(), 10_001);
+        assert_eq!(Deletions::open(zone.path(), &key).unwrap().requests().len(), 10_001);
     }
 
     #[test]
@@ -126,14 +146,34 @@ mod tests {
         let zone = tempfile::tempdir().unwrap();
         let (key, names) =
             (Key::generate().unwrap(), Pseudonyms::new(Key::generate().unwrap(), "s"));
-        let mut register = Deletions::open(zone.path(), key.clone()).unwrap();
+        let mut register = Register::lock(zone.path(), key.clone()).unwrap();
         register.add(&names, b"0001234567", "D-1", "2026-11-01").unwrap();
         register.add(&names, b"0001234567", "D-1", "2026-11-01").unwrap();
         let bytes = fs::read(zone.path().join(FILE)).unwrap();
         assert!(!bytes.windows(3).any(|part| part == b"D-1"));
-        let again = Deletions::open(zone.path(), key).unwrap();
+        let again = Deletions::open(zone.path(), &key).unwrap();
         assert_eq!(again.requests().len(), 1);
         assert!(!serde_json::to_string(again.requests()).unwrap().contains("0001234567"));
-        assert!(Deletions::open(zone.path(), Key::generate().unwrap()).is_err());
+        assert!(Deletions::open(zone.path(), &Key::generate().unwrap()).is_err());
+    }
+
+    #[test]
+    fn op_2_requests_recorded_at_the_same_time_are_all_kept() {
+        let zone = tempfile::tempdir().unwrap();
+        let (key, names) =
+            (Key::generate().unwrap(), Pseudonyms::new(Key::generate().unwrap(), "s"));
+        let record = |id: String| {
+            let mut register = Register::lock(zone.path(), key.clone()).unwrap();
+            register.add(&names, id.as_bytes(), &id, "2026-11-01").unwrap();
+        };
+        std::thread::scope(|scope| {
+            for steward in 0..4 {
+                let record = &record;
+                scope.spawn(move || {
+                    (0..25).for_each(|number| record(format!("D-{steward}-{number}")));
+                });
+            }
+        });
+        assert_eq!(Deletions::open(zone.path(), &key).unwrap().requests().len(), 100);
     }
 }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use sekisho_vault::{SigningIdentity, VerifyingIdentity};
 use serde::{Deserialize, Serialize};
 
+use crate::whole::write_whole;
 use crate::{IngestError, Totals};
 
 const FORMAT: &str = "sekisho.intake.v1";
@@ -91,7 +92,13 @@ impl IntakeReport {
         FORMAT.to_owned()
     }
 
-    /// Writes the report and its signature beside the version's folder.
+    /// Where the report of a version in this folder lies.
+    pub(crate) fn path(folder: &Path) -> PathBuf {
+        folder.with_extension("intake.json")
+    }
+
+    /// Writes the report and its signature beside the version's folder, and flushes both: the
+    /// version appears after them.
     pub(crate) fn write(
         &self,
         folder: &Path,
@@ -99,13 +106,11 @@ impl IntakeReport {
     ) -> Result<PathBuf, IngestError> {
         // Our own structs with text keys always serialise; an empty text would not verify.
         let json = serde_json::to_vec_pretty(self).unwrap_or_default();
-        let path = folder.with_extension("intake.json");
-        let write = |path: &Path, bytes: &[u8]| {
-            fs::write(path, bytes).map_err(|source| io(path, "writing the report", source))
-        };
+        let path = Self::path(folder);
         let signature = hex::encode(identity.sign(FORMAT, &json));
-        write(&folder.with_extension("intake.sig"), signature.as_bytes())?;
-        write(&path, &json)?;
+        let doing = "writing the report";
+        write_whole(&folder.with_extension("intake.sig"), signature.as_bytes(), doing)?;
+        write_whole(&path, &json, doing)?;
         Ok(path)
     }
 }

@@ -4,14 +4,15 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use sekisho_dataset::{Profile, SealedWriter};
+use sekisho_dataset::{Profile, SealedVersion, SealedWriter};
 use sekisho_vault::ReceivingPublic;
 
 use super::journal::{Begun, DoneTable, Inputs, Journal, Record};
-use super::{Ingest, Intake};
+use super::publish::{Published, Told};
+use super::{Ingest, Intake, Summary};
 use crate::intake::{Gate, ListNote};
 use crate::rejects::Rejects;
-use crate::{Format, IngestError, PatientTokens};
+use crate::{Deletions, Format, IngestError, IntakeReport, PatientTokens};
 
 /// Everything that grows while tables are taken in.
 pub(super) struct Attempt<'a> {
@@ -35,36 +36,33 @@ pub(super) struct Fresh {
 
 impl<'a> Attempt<'a> {
     pub(super) fn begin(
-        ingest: &Ingest<'a>,
-        profile: &'a Profile,
+        ingest: &Ingest<'_>,
+        journal: Journal<'a>,
+        profile: &Profile,
         intake: &Intake,
         fresh: Fresh,
     ) -> Result<Self, IngestError> {
-        let journal = Journal::of(ingest.zone, &profile.id);
         // Also removes the tables that an earlier journal is about.
         let writer = SealedWriter::create(ingest.out, profile, &ingest.options)?;
         journal.remove()?;
-        let name = rejects_name(profile, &writer);
-        let rejects =
-            (intake.max_rejected > 0.0).then(|| ingest.zone.rejects(&name)).transpose()?;
+        ingest.zone.remove_unfinished_rejects(&profile.id)?;
+        let rejects = || ingest.zone.rejects(&profile.id, writer.version());
+        let rejects = (intake.max_rejected > 0.0).then(rejects).transpose()?;
         let (tables, resumed) = (Vec::new(), Vec::new());
         let Fresh { tokens, gate, inputs } = fresh;
         Ok(Self { journal, inputs, writer, tokens, gate, rejects, tables, resumed })
     }
 
-    /// Goes on with the tables that are finished, when everything is as it was.
+    /// Goes on with the tables that are finished.
     pub(super) fn go_on(
-        ingest: &Ingest<'a>,
-        (format, profile): (Format, &'a Profile),
-        files: &[(String, PathBuf)],
+        ingest: &Ingest<'_>,
+        journal: Journal<'a>,
+        profile: &Profile,
         begun: Begun,
         fresh: Fresh,
     ) -> Result<Self, IngestError> {
-        let Begun { record, persons } = begun;
+        let Begun { record, persons, .. } = begun;
         let Fresh { mut tokens, mut gate, inputs } = fresh;
-        same(&record.inputs, &inputs)?;
-        same_sources(&record.tables, files, (format, profile), &tokens)?;
-        let journal = Journal::of(ingest.zone, &profile.id);
         let patients = persons.iter().filter(|person| person.sealed).map(|person| person.token);
         let patients = patients.collect();
         let key = journal.key();
@@ -75,11 +73,11 @@ impl<'a> Attempt<'a> {
         }
         let excluded = persons.iter().filter(|person| person.excluded).map(|person| person.token);
         gate.restore(excluded, record.effects);
-        let name = rejects_name(profile, &writer);
-        let rejects = record.rejects.map(|mark| ingest.zone.go_on_with_rejects(&name, &mark));
+        let rejects = record.rejects;
+        let rejects = rejects.map(|mark| ingest.zone.go_on_with_rejects(&profile.id, &mark));
         let rejects = rejects.transpose()?;
         let tables = record.tables;
-        let resumed = tables.iter().map(|table| table.source.table.clone()).collect();
+        let resumed = names(&tables);
         Ok(Self { journal, inputs, writer, tokens, gate, rejects, tables, resumed })
     }
 
@@ -98,21 +96,61 @@ impl<'a> Attempt<'a> {
     }
 }
 
+impl Begun {
+    /// Refuses inputs that are not as they were.
+    pub(super) fn fits(
+        &self,
+        fresh: &Fresh,
+        source: (Format, &Profile),
+        files: &[(String, PathBuf)],
+    ) -> Result<(), IngestError> {
+        same(&self.record.inputs, &fresh.inputs)?;
+        same_sources(&self.record.tables, files, source, &fresh.tokens)
+    }
+}
+
 impl Ingest<'_> {
     /// What an earlier attempt left of the version to be made, if anything.
-    pub(super) fn begun(&self, dataset: &str) -> Result<Option<Begun>, IngestError> {
-        let Some(begun) = Journal::of(self.zone, dataset).read()? else { return Ok(None) };
+    pub(super) fn begun(
+        &self,
+        journal: &Journal<'_>,
+        dataset: &str,
+    ) -> Result<Option<Begun>, IngestError> {
+        let Some(mut begun) = journal.read()? else { return Ok(None) };
         let version = &begun.record.version;
-        // Killed after it had published: nothing is left to be done of that one.
-        if fs::symlink_metadata(self.out.join(dataset).join(version)).is_ok() {
-            return Ok(None);
+        if self.options.version.as_ref().is_some_and(|wanted| wanted != version) {
+            return Err(IngestError::ResumeDiffers { what: "the version".to_owned() });
         }
-        match &self.options.version {
-            Some(wanted) if wanted != version => {
-                Err(IngestError::ResumeDiffers { what: "the version".to_owned() })
-            }
-            _ => Ok(Some(begun)),
+        let folder = self.out.join(dataset).join(version);
+        if fs::symlink_metadata(&folder).is_ok() {
+            // One of another zone is none of ours, and then in the way.
+            let found = SealedVersion::open(&folder, &self.zone.identity().verifying()).ok();
+            begun.published = found.filter(|found| begun.record.made(found.manifest()));
         }
+        Ok(Some(begun))
+    }
+
+    /// Does what an attempt that was killed after it had published left to be done.
+    pub(super) fn finish(
+        &self,
+        journal: &Journal<'_>,
+        version: &SealedVersion,
+        record: Record,
+        lists: Vec<ListNote>,
+    ) -> Result<Summary, IngestError> {
+        let (rejects, resumed) = (record.rejects, names(&record.tables));
+        let tables = record.tables.into_iter();
+        let told = Told {
+            totals: tables.map(|table| (table.source.table, table.totals)).collect(),
+            lists,
+            report: Some(IntakeReport::path(version.folder())),
+            rejects: rejects.and_then(|mark| self.zone.finished_rejects(&mark)),
+            resumed,
+        };
+        let summary = Published::found(version, told).list()?;
+        self.zone.remove_unfinished_rejects(&version.manifest().dataset)?;
+        journal.remove()?;
+        Ok(summary)
     }
 
     /// All that the result hangs on, except the sources, which are held against each table.
@@ -121,7 +159,7 @@ impl Ingest<'_> {
         format: Format,
         profile: &Profile,
         intake: &Intake,
-        lists: &[ListNote],
+        (lists, deletions): (&[ListNote], &Deletions),
         tokens: &PatientTokens,
     ) -> Result<Inputs, IngestError> {
         fs::create_dir_all(self.out).map_err(|source| io(self.out, source))?;
@@ -138,7 +176,7 @@ impl Ingest<'_> {
             ("--notices", list("notice")),
             ("--notice-days", intake.lists.notice_days.to_string()),
             ("--optouts", list("optout")),
-            ("the deletion requests", self.zone.deletions()?.keyed_digest(tokens.names())),
+            ("the deletion requests", deletions.keyed_digest(tokens.names())),
             ("--max-rejected", intake.max_rejected.to_string()),
             ("--buckets", self.options.buckets.to_string()),
             ("--receiver", ReceivingPublic::to_text(self.receiver)),
@@ -148,6 +186,10 @@ impl Ingest<'_> {
         ];
         Ok(inputs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect())
     }
+}
+
+fn names(tables: &[DoneTable]) -> Vec<String> {
+    tables.iter().map(|table| table.source.table.clone()).collect()
 }
 
 fn same(then: &Inputs, now: &Inputs) -> Result<(), IngestError> {
@@ -182,10 +224,6 @@ fn same_sources(
         digests.insert(file, digest);
     }
     Ok(())
-}
-
-fn rejects_name(profile: &Profile, writer: &SealedWriter) -> String {
-    format!("{}-{}", profile.id, writer.version())
 }
 
 fn io(path: &Path, source: std::io::Error) -> IngestError {

@@ -6,14 +6,14 @@ use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use sekisho_dataset::{KeptTable, ProcessingNote, SourceNote};
+use sekisho_dataset::{KeptTable, Manifest, ProcessingNote, Provenance, SealedVersion, SourceNote};
 use sekisho_vault::{Key, VaultError, Zeroizing, create_private_dir};
 use serde::{Deserialize, Serialize};
 
 use crate::intake::Gate;
 use crate::parts::{self, Kind, Parts};
 use crate::rejects::RejectsMark;
-use crate::{IdentifiedZone, IngestError, PatientTokens, Totals};
+use crate::{IdentifiedZone, IngestError, PatientTokens, Totals, lock};
 
 const FOLDER: &str = "resume";
 const KIND: Kind = Kind { magic: "sekisho-resume-v1\n", purpose: "sekisho.resume.v1" };
@@ -24,10 +24,12 @@ const PART_PERSONS: usize = 60_000;
 /// something about persons.
 pub(super) type Inputs = BTreeMap<String, String>;
 
-/// The journal of one data set. A data set has one at most: its writers take turns.
+/// The journal of one data set, under its lock: the zone has one journal and one reject file
+/// in writing for a data set, whatever folder its versions go to.
 pub(super) struct Journal<'a> {
     zone: &'a IdentifiedZone,
     dataset: &'a str,
+    _lock: File,
 }
 
 /// All that is written but the persons: counts, hashes, and keys that the zone's key or the
@@ -46,6 +48,15 @@ pub(super) struct Record {
     pub(super) rejects: Option<RejectsMark>,
 }
 
+impl Record {
+    /// Whether this version was made by it.
+    pub(super) fn made(&self, manifest: &Manifest) -> bool {
+        let Provenance { sealed_at, sources, .. } = &manifest.provenance;
+        let own = self.tables.iter().map(|table| &table.source);
+        *sealed_at == self.begun_at.to_string() && sources.iter().eq(own)
+    }
+}
+
 /// What is to be said of a table that is read and sealed.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -59,6 +70,8 @@ pub(super) struct DoneTable {
 pub(super) struct Begun {
     pub(super) record: Record,
     pub(super) persons: Vec<Person>,
+    /// The version, when it had its name already.
+    pub(super) published: Option<SealedVersion>,
 }
 
 /// A person met, by token.
@@ -73,8 +86,16 @@ pub(super) struct Person {
 }
 
 impl<'a> Journal<'a> {
-    pub(super) fn of(zone: &'a IdentifiedZone, dataset: &'a str) -> Self {
-        Self { zone, dataset }
+    /// Takes the lock, for as long as the ingest goes on.
+    ///
+    /// # Errors
+    /// [`IngestError::Busy`] when another ingest has it.
+    pub(super) fn lock(zone: &'a IdentifiedZone, dataset: &'a str) -> Result<Self, IngestError> {
+        let folder = zone.folder().join(FOLDER);
+        create_private_dir(&folder)?;
+        let lock = lock::try_for(&folder.join(format!("{dataset}.lock")))?;
+        let busy = || IngestError::Busy { dataset: dataset.to_owned() };
+        Ok(Self { zone, dataset, _lock: lock.ok_or_else(busy)? })
     }
 
     /// What was left; `None` when nothing was.
@@ -93,7 +114,7 @@ impl<'a> Journal<'a> {
             Ok(())
         });
         match (read, record) {
-            (Ok(()), Some(record)) => Ok(Some(Begun { record, persons })),
+            (Ok(()), Some(record)) => Ok(Some(Begun { record, persons, published: None })),
             (Err(error @ IngestError::Io { .. }), _) => Err(error),
             _ => Err(IngestError::ResumeTampered { file: path }),
         }
@@ -108,7 +129,6 @@ impl<'a> Journal<'a> {
         patients: &[u64],
     ) -> Result<(), IngestError> {
         let (path, folder) = (self.path(), self.zone.folder().join(FOLDER));
-        create_private_dir(&folder)?;
         let new = path.with_extension("new");
         let mut file = Parts::create(KIND, &new, self.key().clone(), self.dataset)?;
         let record = Zeroizing::new(serde_json::to_vec(record).map_err(|_| VaultError::TooLarge)?);

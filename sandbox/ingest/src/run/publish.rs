@@ -1,15 +1,19 @@
 use std::collections::{BTreeMap, HashSet};
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use arrow::array::{AsArray as _, UInt64Array};
 use arrow::datatypes::UInt64Type;
-use sekisho_dataset::{CatalogueEntry, FileCheck, UniquenessNote, Unpublished, read_table};
+use sekisho_dataset::{
+    CatalogueEntry, FileCheck, Profile, Sealed, SealedVersion, UniquenessNote, Unpublished,
+    read_batches,
+};
 use serde::Serialize;
 
 use super::Ingest;
-use crate::intake::Gate;
-use crate::{DeletionNote, IngestError, IntakeReport, ListNote, TableTotals, Totals};
+use crate::intake::{Gate, Register};
+use crate::rejects::Rejects;
+use crate::whole::write_whole;
+use crate::{DeletionNote, Deletions, IngestError, IntakeReport, ListNote, TableTotals, Totals};
 
 /// A version made: what a steward needs to list it in the catalogue.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -42,38 +46,50 @@ pub struct Summary {
     pub resumed: Vec<String>,
 }
 
+/// What was said of persons before anything was read of them.
+pub(super) struct Said {
+    pub(super) lists: Vec<ListNote>,
+    pub(super) notice_days: u32,
+    pub(super) deletions: Deletions,
+}
+
 /// What became of the sources of one ingest.
 pub(super) struct Taken {
     pub(super) gate: Gate,
-    pub(super) lists: Vec<ListNote>,
-    pub(super) notice_days: u32,
+    pub(super) said: Said,
     pub(super) totals: BTreeMap<String, Totals>,
+    pub(super) rejects: Option<Rejects>,
+    pub(super) resumed: Vec<String>,
+}
+
+/// A version that has its name, and what is to be told of its making.
+pub(super) struct Published {
+    sealed: Sealed,
+    told: Told,
+}
+
+/// Nothing, when there was no source.
+#[derive(Default)]
+pub(super) struct Told {
+    pub(super) totals: BTreeMap<String, Totals>,
+    pub(super) lists: Vec<ListNote>,
+    pub(super) report: Option<PathBuf>,
     pub(super) rejects: Option<PathBuf>,
     pub(super) resumed: Vec<String>,
 }
 
-impl Ingest<'_> {
-    /// Publishes a version that was sealed. What came from a source is first read back from
-    /// the disk and held against the lists, and the report of that is signed (OP-1): there is
-    /// no moment at which a version with somebody who should have stayed out, or without its
-    /// report, can be found.
-    pub(super) fn publish(
-        &self,
-        sealed: Unpublished,
-        taken: Option<Taken>,
-    ) -> Result<Summary, IngestError> {
-        let mut report = None;
-        if let Some(taken) = &taken {
-            let written = self.report(&sealed, taken)?;
-            self.zone.id_spaces().add(&sealed.version().profile().id_space)?;
-            report = Some(written.write(&sealed.folder(), self.zone.identity())?);
-        }
-        let sealed = sealed.publish()?;
+impl Published {
+    /// One that is found under its name.
+    pub(super) fn found(version: &SealedVersion, told: Told) -> Self {
+        let (folder, manifest) = (version.folder().to_owned(), version.manifest().clone());
+        let catalogue = version.catalogue_entry();
+        Self { sealed: Sealed { folder, manifest, catalogue }, told }
+    }
+
+    /// Writes the catalogue entry and tells of everything.
+    pub(super) fn list(self) -> Result<Summary, IngestError> {
+        let Self { sealed, told } = self;
         let catalogue = write_catalogue(&sealed.folder, &sealed.catalogue)?;
-        let (totals, lists, rejects, resumed) = match taken {
-            Some(taken) => (taken.totals, taken.lists, taken.rejects, taken.resumed),
-            None => (BTreeMap::new(), Vec::new(), None, Vec::new()),
-        };
         let tables = sealed.manifest.tables.iter();
         Ok(Summary {
             rows: tables.clone().map(|table| (table.name.clone(), table.rows)).collect(),
@@ -86,12 +102,51 @@ impl Ingest<'_> {
             patients: sealed.manifest.patients,
             folder: sealed.folder,
             catalogue,
-            totals,
-            lists,
-            report,
-            rejects,
-            resumed,
+            totals: told.totals,
+            lists: told.lists,
+            report: told.report,
+            rejects: told.rejects,
+            resumed: told.resumed,
         })
+    }
+}
+
+impl Ingest<'_> {
+    /// Publishes a version that was sealed. What came from a source is first read back from
+    /// the disk and held against the lists, and the report of that is signed (OP-1): there is
+    /// no moment at which a version with somebody who should have stayed out, or without its
+    /// report, can be found. A deletion request that was recorded meanwhile refuses the
+    /// version; one that comes later waits until it is published (OP-2).
+    pub(super) fn publish(
+        &self,
+        sealed: Unpublished,
+        taken: Option<Taken>,
+    ) -> Result<Published, IngestError> {
+        let (mut told, mut register) = (Told::default(), None);
+        if let Some(taken) = taken {
+            let written = self.report(&sealed, &taken)?;
+            register = Some(self.unchanged(&taken.said.deletions, sealed.version().profile())?);
+            self.zone.id_spaces().add(&sealed.version().profile().id_space)?;
+            told = Told {
+                report: Some(written.write(&sealed.folder(), self.zone.identity())?),
+                rejects: taken.rejects.map(Rejects::finish).transpose()?,
+                totals: taken.totals,
+                lists: taken.said.lists,
+                resumed: taken.resumed,
+            };
+        }
+        let sealed = sealed.publish()?;
+        drop(register);
+        Ok(Published { sealed, told })
+    }
+
+    /// Locks the register of deletions, which must still say what was joined.
+    fn unchanged(&self, joined: &Deletions, profile: &Profile) -> Result<Register, IngestError> {
+        let register = self.zone.register()?;
+        if joined.of(&profile.id_space).eq(register.deletions().of(&profile.id_space)) {
+            return Ok(register);
+        }
+        Err(IngestError::DeletionsChanged)
     }
 
     fn report(&self, sealed: &Unpublished, taken: &Taken) -> Result<IntakeReport, IngestError> {
@@ -101,9 +156,7 @@ impl Ingest<'_> {
         }
         let (version, effects) = (sealed.version(), taken.gate.effects());
         let (manifest, profile) = (version.manifest(), version.profile());
-        let requests = self.zone.deletions()?;
-        let requests = requests.requests().iter();
-        let deletions = requests.filter(|request| request.id_space == profile.id_space);
+        let deletions = taken.said.deletions.of(&profile.id_space);
         let tables = taken.totals.iter();
         Ok(IntakeReport {
             format: IntakeReport::format(),
@@ -116,8 +169,8 @@ impl Ingest<'_> {
             tables: tables
                 .map(|(table, totals)| TableTotals { table: table.clone(), totals: *totals })
                 .collect(),
-            lists: taken.lists.clone(),
-            notice_days: taken.notice_days,
+            lists: taken.said.lists.clone(),
+            notice_days: taken.said.notice_days,
             deletions: deletions
                 .map(|request| DeletionNote {
                     reference: request.reference.clone(),
@@ -131,13 +184,15 @@ impl Ingest<'_> {
     }
 }
 
-/// How many persons of a sealed version should have stayed out.
+/// How many persons of a sealed version should have stayed out. Only these are remembered:
+/// memory does not grow with rows.
 fn survivors(sealed: &Unpublished, gate: &Gate) -> Result<u64, IngestError> {
     let version = sealed.version();
     let mut found = HashSet::new();
     for table in &version.manifest().tables {
         let opened = version.open_table(sealed.patient_keys(), &table.name, FileCheck::Sha256)?;
-        for batch in read_table(&opened, &[opened.patient_column()])? {
+        for batch in read_batches(&opened, &[opened.patient_column()])? {
+            let batch = batch?;
             let tokens: &UInt64Array = batch.column(0).as_primitive::<UInt64Type>();
             found.extend(gate.survivors(tokens.values().iter().copied()));
         }
@@ -149,20 +204,15 @@ fn survivors(sealed: &Unpublished, gate: &Gate) -> Result<u64, IngestError> {
 /// returns the path. It follows from the version, so it can be written again at any time.
 pub fn write_catalogue(folder: &Path, entry: &CatalogueEntry) -> Result<PathBuf, IngestError> {
     let path = folder.with_extension("catalogue.json");
-    let hidden = folder.with_extension("catalogue.new");
     // Our own structs with text keys always serialise.
     let json = serde_json::to_vec_pretty(entry).unwrap_or_default();
-    let written = fs::write(&hidden, json).and_then(|()| fs::rename(&hidden, &path));
-    written.map_err(|source| io(&path, "writing the catalogue entry", source))?;
+    write_whole(&path, &json, "writing the catalogue entry")?;
     Ok(path)
-}
-
-fn io(path: &Path, doing: &'static str, source: std::io::Error) -> IngestError {
-    IngestError::Io { path: path.to_owned(), doing, source }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::sync::Arc;
 
     use sekisho_dataset::{SealOptions, SealedWriter, dummy};
@@ -178,7 +228,8 @@ mod tests {
         let at = |name: &str| dir.path().join(name);
         let vault = Arc::new(FileVault::create(&at("vault")).unwrap());
         let receiving = ReceivingKey::create(&at("sealed"), &at("public"), vault).unwrap();
-        let zone = IdentifiedZone::init(&at("identified")).unwrap();
+        let zone =
+            IdentifiedZone::init(&at("identified"), jiff::civil::date(2026, 11, 28)).unwrap();
         let ingest = Ingest {
             zone: &zone,
             receiver: receiving.public(),
@@ -197,16 +248,17 @@ mod tests {
             }
             let provenance = ingest.provenance("test".to_owned());
             let sealed = ingest.seal(writer, provenance, &mut crate::Silent).unwrap();
-            let (lists, totals) = (Vec::new(), BTreeMap::new());
-            let taken =
-                Taken { gate, lists, notice_days: 30, totals, rejects: None, resumed: Vec::new() };
+            let deletions = zone.deletions().unwrap();
+            let said = Said { lists: Vec::new(), notice_days: 30, deletions };
+            let (totals, rejects, resumed) = (BTreeMap::new(), None, Vec::new());
+            let taken = Taken { gate, said, totals, rejects, resumed };
             ingest.publish(sealed, Some(taken))
         };
-        let refused = publish(true).unwrap_err();
+        let refused = publish(true).err().unwrap();
         assert_eq!(refused.code(), "ingest.survivors");
         let left = fs::read_dir(at("datasets/ehr")).unwrap();
         let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
         assert_eq!(left, [".lock"], "neither a version nor a report");
-        assert!(publish(false).unwrap().report.unwrap().is_file());
+        assert!(publish(false).unwrap().told.report.unwrap().is_file());
     }
 }

@@ -8,6 +8,7 @@ use sekisho_vault::Key;
 use sha2::{Digest as _, Sha256};
 
 use super::*;
+use crate::run::Silent;
 use crate::source::{CsvRows, Encoding};
 
 const PROFILE: &str = r#"
@@ -47,6 +48,17 @@ fn taken(
     gate: &mut Gate,
     rejects: Option<&mut Rejects>,
 ) -> Result<(TableRead, Vec<RecordBatch>), IngestError> {
+    told(profile, content, gate, rejects, &mut Silent)
+}
+
+/// The same, telling of its steps.
+fn told(
+    profile: &str,
+    content: &[u8],
+    gate: &mut Gate,
+    rejects: Option<&mut Rejects>,
+    steps: &mut dyn Progress,
+) -> Result<(TableRead, Vec<RecordBatch>), IngestError> {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("visits.csv");
     fs::write(&file, content).unwrap();
@@ -61,7 +73,8 @@ fn taken(
     let open = || -> Result<Box<dyn Rows>, IngestError> {
         Ok(Box::new(CsvRows::open(&file, Encoding::Utf8)?))
     };
-    let read = intake.read(table, &file, &open, &mut |_, _| {}, &mut sink)?;
+    let from = TableSource { file: &file, size: content.len() as u64, open: &open };
+    let read = intake.read(table, &from, steps, &mut sink)?;
     Ok((read, batches))
 }
 

@@ -10,7 +10,7 @@ use sekisho_vault::VerifyingIdentity;
 use serde_json::Value;
 
 use crate::intake::{HEADER, Ward};
-use crate::site::{Site, json};
+use crate::site::{Site, TODAY, json};
 
 #[test]
 fn a_killed_ingest_leaves_no_version_or_a_whole_one() {
@@ -130,7 +130,7 @@ impl Intake {
         assert_eq!((totals.read, totals.not_notified), (PERSONS * 3, hundreds * 9));
         assert_eq!((totals.opted_out, totals.rejected), (hundreds * 6, hundreds));
         let rejects = site.at(&format!("identified/rejects/ward-{version}.sealed"));
-        let zone = IdentifiedZone::open(&site.at("identified")).unwrap();
+        let zone = IdentifiedZone::open(&site.at("identified"), TODAY).unwrap();
         assert_eq!(zone.rejected(&rejects).unwrap().len() as u64, hundreds);
     }
 }

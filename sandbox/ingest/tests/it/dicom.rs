@@ -30,7 +30,7 @@ const PLANTED: [&str; 14] = [
     "PIXELTEXT",
 ];
 
-struct Image<'a> {
+pub(crate) struct Image<'a> {
     form: Form,
     patient: &'a str,
     charset: &'a str,
@@ -40,7 +40,7 @@ struct Image<'a> {
     description: &'a [u8],
 }
 
-const IMAGE: Image<'static> = Image {
+pub(crate) const IMAGE: Image<'static> = Image {
     form: Form::Explicit,
     patient: "PID-0001",
     charset: "",
@@ -100,17 +100,17 @@ impl Image<'_> {
         elements.nest(0x0040_0275, true, nested("REQUESTED-BY"))
     }
 
-    fn file(&self) -> Vec<u8> {
+    pub(crate) fn file(&self) -> Vec<u8> {
         let syntax = if self.form == Form::Explicit { EXPLICIT } else { IMPLICIT };
         self.elements().put(0x7FE0_0010, "OW", "PIXELTEXT HANAKO").file(syntax)
     }
 }
 
 /// A site with a folder of images.
-struct Archive(Site);
+pub(crate) struct Archive(pub(crate) Site);
 
 impl Archive {
-    fn of(files: &[(&str, Vec<u8>)]) -> Self {
+    pub(crate) fn of(files: &[(&str, Vec<u8>)]) -> Self {
         let archive = Self(Site::new());
         for (name, content) in files {
             let path = archive.0.at("images").join(name);
@@ -126,7 +126,7 @@ impl Archive {
         self.0.take(&[&args, extra].concat())
     }
 
-    fn seal(&self, extra: &[&str]) -> Output {
+    pub(crate) fn seal(&self, extra: &[&str]) -> Output {
         self.seal_as(&format!("{REPOSITORY}/policies/profiles/imaging.toml"), extra)
     }
 

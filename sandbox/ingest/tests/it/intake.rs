@@ -4,10 +4,14 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::{Command, Output};
 
-use sekisho_dataset::{FileCheck, Grant, read_table};
+use sekisho_dataset::{FileCheck, Grant, Profile, SealOptions, read_table};
+use sekisho_ingest::{
+    Encoding, Format, IdentifiedZone, Ingest, Intake, IntakeLists, PersonList, Silent,
+};
+use sekisho_vault::ReceivingPublic;
 use serde_json::Value;
 
-use crate::site::{Site, all_files, holds, json};
+use crate::site::{Site, TODAY, all_files, holds, json};
 
 const PROFILE: &str = r#"
 id = "ward"
@@ -31,7 +35,7 @@ columns = [
 pub(crate) const HEADER: &str = "被保険者番号,氏名,年齢,病棟,備考\n";
 
 /// Twenty persons with two rows each, person 3 in a ward the profile does not know.
-fn rows() -> String {
+pub(crate) fn rows() -> String {
     let row = |number: u32| {
         let ward = if number == 3 { "北" } else { "東" };
         format!(
@@ -59,7 +63,7 @@ impl Ward {
         path.to_str().unwrap().to_owned()
     }
 
-    fn seal(&self, extra: &[&str]) -> Output {
+    pub(crate) fn seal(&self, extra: &[&str]) -> Output {
         let words = self.words();
         self.0.take(&[&words.each_ref().map(String::as_str), extra].concat())
     }
@@ -212,6 +216,29 @@ fn op_2_a_deletion_request_under_a_mistyped_id_space_is_refused() {
 }
 
 #[test]
+fn op_1_days_since_a_notice_are_counted_in_japan() {
+    let ward = Ward::new();
+    let notices = ward.put("notices.csv", b"id,date\n00000001,2026-01-01\n");
+    let at = |name: &str| ward.0.at(name);
+    let zone = IdentifiedZone::open(&at("identified"), TODAY).unwrap();
+    let receiver = ReceivingPublic::load(&at("worker/receiving.pub")).unwrap();
+    let (profile, encoding) = (Profile::parse(PROFILE).unwrap(), Encoding::Utf8);
+    let (notices, optouts) = (PersonList::File(notices.into()), PersonList::NoList);
+    let lists = IntakeLists { notices, notice_days: 30, optouts, encoding };
+    let intake = Intake { encoding, lists, max_rejected: 0.0, resume: false };
+    let files = [("stays".to_owned(), at("stays.csv"))];
+    let sealed = |now: &str| {
+        let (zone, receiver, out) = (&zone, &receiver, &*at("datasets"));
+        let (options, now) = (SealOptions::default(), now.parse().unwrap());
+        let ingest = Ingest { zone, receiver, out, options, now };
+        ingest.source(Format::Csv, &profile, &files, &intake, &mut Silent)
+    };
+    // The thirty-first of January in Japan, still the thirtieth elsewhere.
+    assert_eq!(sealed("2026-01-30T14:59:59Z").unwrap_err().code(), "dataset.empty_table");
+    assert_eq!(sealed("2026-01-30T15:00:00Z").unwrap().totals["stays"].sealed, 2);
+}
+
+#[test]
 fn wrong_rows_go_to_a_sealed_file_up_to_the_share_that_is_allowed() {
     let ward = Ward::new();
     let bad = "00000021,厚労　太郎,four,東,\n00000022,厚労　次郎,200,東,\n,厚労　三郎,30,東,\n";
@@ -230,6 +257,14 @@ fn wrong_rows_go_to_a_sealed_file_up_to_the_share_that_is_allowed() {
     assert_eq!(shown.as_array().unwrap().len(), 4);
     assert_eq!((&shown[0]["line"], &shown[0]["fields"][1]), (&42.into(), &"厚労　太郎".into()));
     assert_eq!(shown[1]["errors"][0][0], "source.out_of_range");
+}
+
+#[test]
+fn without_a_wrong_row_there_is_no_reject_file() {
+    let ward = Ward::new();
+    let summary = json(&ward.seal(&["--max-rejected", "0.5"]));
+    assert_eq!(summary["rejects"], Value::Null);
+    assert!(all_files(&ward.0.at("identified/rejects")).is_empty());
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test that cannot go on fails")]
 
+mod clinic;
 mod command_line;
 mod crashes;
 mod dicom;
@@ -9,6 +10,8 @@ mod dicom_file;
 mod intake;
 mod linkage;
 mod parquet;
+mod reidentify;
 mod resume;
+mod roots;
 mod site;
 mod sources;

@@ -31,7 +31,7 @@ columns = [
 ]
 "#;
 
-fn columns() -> Vec<(&'static str, ArrayRef)> {
+pub(crate) fn columns() -> Vec<(&'static str, ArrayRef)> {
     vec![
         ("番号", Arc::new(StringArray::from(vec!["P1", "P2", "P1"]))),
         ("項目", Arc::new(StringArray::from(vec!["hba1c", "hba1c", "LDL-C"]))),
@@ -42,14 +42,14 @@ fn columns() -> Vec<(&'static str, ArrayRef)> {
     ]
 }
 
-fn parquet(columns: Vec<(&str, ArrayRef)>) -> Vec<u8> {
+pub(crate) fn parquet(columns: Vec<(&str, ArrayRef)>) -> Vec<u8> {
     let batch = RecordBatch::try_from_iter(columns).unwrap();
     let mut writer = ArrowWriter::try_new(Vec::new(), batch.schema(), None).unwrap();
     writer.write(&batch).unwrap();
     writer.into_inner().unwrap()
 }
 
-fn seal(site: &Site, command: &str, content: &[u8]) -> std::process::Output {
+pub(crate) fn seal(site: &Site, command: &str, content: &[u8]) -> std::process::Output {
     fs::write(site.at("checks.toml"), PROFILE).unwrap();
     fs::write(site.at("source"), content).unwrap();
     let (profile, table) = (site.at("checks.toml"), site.at("source"));

@@ -12,6 +12,9 @@ use tempfile::TempDir;
 
 pub(crate) const REPOSITORY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
+/// A day on which nothing of a site is out of date.
+pub(crate) const TODAY: jiff::civil::Date = jiff::civil::date(2026, 11, 28);
+
 /// A producer's folders, and the program run on them.
 pub(crate) struct Site(pub(crate) TempDir);
 

@@ -79,7 +79,7 @@ fn quantity(value: f64, unit: &str) -> Value {
 
 /// Ingests resources of two persons, with these conditions, and one result of an item of the
 /// list and one of another.
-fn fhir(site: &Site, conditions: &str, extra: &[&str]) -> std::process::Output {
+pub(crate) fn fhir(site: &Site, conditions: &str, extra: &[&str]) -> std::process::Output {
     // The other item has a unit that the profile does not know either.
     let results = [("HbA1c-NGSP", quantity(6.4, "%")), ("ZZZ", quantity(1.0, "[ft_i]"))];
     fhir_results(site, conditions, &results, extra)
@@ -139,7 +139,7 @@ fn fhir_results(
     site.take(&[&args, extra].concat())
 }
 
-const CONDITION: &str = r#"{"resourceType":"Condition","subject":{"reference":"https://ehr.example/fhir/Patient/p1"},"code":{"coding":[{"system":"http://jpfhir.jp/fhir/core/mhlw/CodeSystem/ICD10-2013-full","code":"E11"},{"system":"urn:local","code":"0815"}]},"onsetDateTime":"2019-05-01T00:00:00Z"}"#;
+pub(crate) const CONDITION: &str = r#"{"resourceType":"Condition","subject":{"reference":"https://ehr.example/fhir/Patient/p1"},"code":{"coding":[{"system":"http://jpfhir.jp/fhir/core/mhlw/CodeSystem/ICD10-2013-full","code":"E11"},{"system":"urn:local","code":"0815"}]},"onsetDateTime":"2019-05-01T00:00:00Z"}"#;
 
 #[test]
 fn resources_become_rows_and_other_items_are_left_out_by_rule() {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
-use sekisho_ingest::Encoding;
+use sekisho_ingest::{Encoding, Format};
 
 /// Seals source tables as pseudonymised, encrypted data set versions.
 #[derive(Parser)]
@@ -118,9 +118,15 @@ pub(crate) struct ReidentifyArgs {
     /// Profile of the data set (TOML).
     #[arg(long)]
     pub(crate) profile: PathBuf,
-    /// A table and its CSV file; once for each table of the profile.
-    #[arg(long = "table", value_name = "TABLE=FILE", value_parser = table_file, required = true)]
+    /// What the source is: csv, parquet, receipt, fhir or dicom.
+    #[arg(long, default_value = "csv", value_parser = format)]
+    pub(crate) format: Format,
+    /// A table and its file (of DICOM: its folder); once for each table of the profile.
+    #[arg(long = "table", value_name = "TABLE=FILE", value_parser = table_file, required_unless_present = "file")]
     pub(crate) tables: Vec<(String, PathBuf)>,
+    /// The one file of all tables, as receipts have.
+    #[arg(long, conflicts_with = "tables")]
+    pub(crate) file: Option<PathBuf>,
     /// How files and lists are encoded: utf-8 or cp932 (Shift_JIS).
     #[arg(long, default_value = "utf-8", value_parser = encoding)]
     pub(crate) encoding: Encoding,
@@ -244,6 +250,17 @@ fn table_file(text: &str) -> Result<(String, PathBuf), String> {
             Ok((table.to_owned(), Path::new(file).to_owned()))
         }
         _ => Err("wanted TABLE=FILE".to_owned()),
+    }
+}
+
+fn format(text: &str) -> Result<Format, String> {
+    match text {
+        "csv" => Ok(Format::Csv),
+        "parquet" => Ok(Format::Parquet),
+        "receipt" => Ok(Format::Receipt),
+        "fhir" => Ok(Format::Fhir),
+        "dicom" => Ok(Format::Dicom),
+        _ => Err("wanted csv, parquet, receipt, fhir or dicom".to_owned()),
     }
 }
 

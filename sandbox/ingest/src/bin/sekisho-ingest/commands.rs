@@ -5,10 +5,11 @@ use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 
 use indicatif::ProgressDrawTarget;
+use jiff::Timestamp;
 use sekisho_dataset::{Profile, SealOptions, SealedVersion};
 use sekisho_ingest::{
     Format, IdentifiedZone, Ingest, IngestError, Inquiry, Intake, IntakeLists, PersonList,
-    Progress, Silent, Summary, check_apart, verify_report, write_catalogue,
+    Progress, Silent, Summary, check_apart, day_in_japan, verify_report, write_catalogue,
 };
 use sekisho_vault::{ReceivingPublic, VerifyingIdentity};
 use serde_json::{Value, json};
@@ -19,15 +20,30 @@ use crate::args::{
 };
 use crate::show::{Bar, list_text, summary_text, to_json, totals_text};
 
+/// How the program was started.
+#[derive(Clone, Copy)]
+pub(crate) struct Call {
+    /// The present, read once.
+    pub(crate) now: Timestamp,
+    /// Nobody looks at progress.
+    pub(crate) quiet: bool,
+}
+
+impl Call {
+    fn zone(self, folder: &Path) -> Result<IdentifiedZone, IngestError> {
+        IdentifiedZone::open(folder, day_in_japan(self.now))
+    }
+}
+
 /// What a command tells, in both forms.
 pub(crate) struct Done {
     pub(crate) text: String,
     pub(crate) json: Value,
 }
 
-pub(crate) fn init(folders: &Folders) -> Result<Done, IngestError> {
+pub(crate) fn init(folders: &Folders, call: Call) -> Result<Done, IngestError> {
     ReceivingPublic::load(&folders.receiver)?;
-    let zone = IdentifiedZone::init(&folders.zone)?;
+    let zone = IdentifiedZone::init(&folders.zone, day_in_japan(call.now))?;
     let public = zone.verifying_file();
     let hex = zone.identity().verifying().to_hex();
     Ok(Done {
@@ -40,14 +56,18 @@ pub(crate) fn init(folders: &Folders) -> Result<Done, IngestError> {
     })
 }
 
-pub(crate) fn files(format: Format, args: &FilesArgs, quiet: bool) -> Result<Done, IngestError> {
-    source(format, &args.source, &profile(&args.source.profile)?, &args.tables, quiet)
+pub(crate) fn files(format: Format, args: &FilesArgs, call: Call) -> Result<Done, IngestError> {
+    source(format, &args.source, &profile(&args.source.profile)?, &args.tables, call)
 }
 
-pub(crate) fn receipt(args: &ReceiptArgs, quiet: bool) -> Result<Done, IngestError> {
+pub(crate) fn receipt(args: &ReceiptArgs, call: Call) -> Result<Done, IngestError> {
     let profile = profile(&args.source.profile)?;
-    let tables = profile.tables.iter().map(|table| (table.name.clone(), args.file.clone()));
-    source(Format::Receipt, &args.source, &profile, &tables.collect::<Vec<_>>(), quiet)
+    source(Format::Receipt, &args.source, &profile, &all_in(&profile, &args.file), call)
+}
+
+/// One file for all tables.
+fn all_in(profile: &Profile, file: &Path) -> Vec<(String, PathBuf)> {
+    profile.tables.iter().map(|table| (table.name.clone(), file.to_owned())).collect()
 }
 
 fn profile(file: &Path) -> Result<Profile, IngestError> {
@@ -59,8 +79,8 @@ fn read(file: &Path, doing: &'static str) -> Result<String, IngestError> {
     fs::read_to_string(file).map_err(|source| IngestError::Io { path, doing, source })
 }
 
-pub(crate) fn reidentify(args: &ReidentifyArgs) -> Result<Done, IngestError> {
-    let zone = IdentifiedZone::open(&args.zone)?;
+pub(crate) fn reidentify(args: &ReidentifyArgs, call: Call) -> Result<Done, IngestError> {
+    let zone = call.zone(&args.zone)?;
     let key = read(&args.gateway_key, "reading the gateway's key")?;
     let inquiry = Inquiry::open(&zone, &args.order, &VerifyingIdentity::from_hex(&key)?)?;
     let intake = Intake {
@@ -76,11 +96,19 @@ pub(crate) fn reidentify(args: &ReidentifyArgs) -> Result<Done, IngestError> {
         resume: false,
     };
     let profile = profile(&args.profile)?;
-    let today = jiff::Zoned::now().date();
-    let found = inquiry.look_up(&zone, Format::Csv, &profile, &args.tables, &intake, today)?;
+    let today = day_in_japan(call.now);
+    let tables = match &args.file {
+        Some(file) => all_in(&profile, file),
+        None => args.tables.clone(),
+    };
+    let found = inquiry.look_up(&zone, args.format, &profile, &tables, &intake, today)?;
     let mut json = to_json(&found);
     let (case, disclosed, kept) = (&found.case_number, found.found, found.not_disclosed);
     let mut text = format!("Case {case}: {disclosed} person(s) found, {kept} not disclosed");
+    if found.unreadable_rows > 0 {
+        let rows = found.unreadable_rows;
+        text.push_str(&format!("\n{rows} row(s) name no person that can be read"));
+    }
     if args.show {
         text.push_str(&format!("\n{}", found.ids.join("\n")));
         if let Some(object) = json.as_object_mut() {
@@ -98,7 +126,7 @@ fn source(
     args: &SourceArgs,
     profile: &Profile,
     tables: &[(String, PathBuf)],
-    quiet: bool,
+    call: Call,
 ) -> Result<Done, IngestError> {
     let intake = Intake {
         encoding: args.encoding,
@@ -111,7 +139,7 @@ fn source(
         max_rejected: args.max_rejected,
         resume: args.resume,
     };
-    ingest(&args.target, quiet, |ingest, progress| {
+    ingest(&args.target, call, |ingest, progress| {
         ingest.source(format, profile, tables, &intake, progress)
     })
 }
@@ -135,8 +163,8 @@ pub(crate) fn report(args: &ReportArgs) -> Result<Done, IngestError> {
     Ok(Done { text, json: to_json(&report) })
 }
 
-pub(crate) fn rejects(args: &RejectsArgs) -> Result<Done, IngestError> {
-    let rows = IdentifiedZone::open(&args.zone)?.rejected(&args.file)?;
+pub(crate) fn rejects(args: &RejectsArgs, call: Call) -> Result<Done, IngestError> {
+    let rows = call.zone(&args.zone)?.rejected(&args.file)?;
     let mut text = format!("{} rejected row(s)", rows.len());
     for row in &rows {
         for (code, column, reason) in &row.errors {
@@ -150,14 +178,14 @@ pub(crate) fn rejects(args: &RejectsArgs) -> Result<Done, IngestError> {
     Ok(Done { text, json: to_json(&rows) })
 }
 
-pub(crate) fn reidentified(args: &RejectsArgs) -> Result<Done, IngestError> {
-    let ids = IdentifiedZone::open(&args.zone)?.reidentified(&args.file)?;
+pub(crate) fn reidentified(args: &RejectsArgs, call: Call) -> Result<Done, IngestError> {
+    let ids = call.zone(&args.zone)?.reidentified(&args.file)?;
     let text = format!("{} person(s)\n{}", ids.len(), ids.join("\n"));
     Ok(Done { text, json: json!({ "ids": ids }) })
 }
 
-pub(crate) fn add_deletion(args: &DeletionArgs) -> Result<Done, IngestError> {
-    let zone = IdentifiedZone::open(&args.zone)?;
+pub(crate) fn add_deletion(args: &DeletionArgs, call: Call) -> Result<Done, IngestError> {
+    let zone = call.zone(&args.zone)?;
     let content = sekisho_vault::read_private_file(&args.id_file)?;
     let id = String::from_utf8_lossy(&content);
     let parts: Vec<&str> = id.lines().filter(|line| !line.trim().is_empty()).collect();
@@ -176,8 +204,8 @@ pub(crate) fn add_deletion(args: &DeletionArgs) -> Result<Done, IngestError> {
     })
 }
 
-pub(crate) fn list_deletions(zone: &Path) -> Result<Done, IngestError> {
-    let register = IdentifiedZone::open(zone)?.deletions()?;
+pub(crate) fn list_deletions(zone: &Path, call: Call) -> Result<Done, IngestError> {
+    let register = call.zone(zone)?.deletions()?;
     let mut text = format!("{} deletion request(s)", register.requests().len());
     for request in register.requests() {
         let (on, space) = (&request.received_on, &request.id_space);
@@ -190,30 +218,30 @@ pub(crate) fn list_deletions(zone: &Path) -> Result<Done, IngestError> {
     Ok(Done { text, json: listed.collect() })
 }
 
-pub(crate) fn generate_ehr(args: &EhrArgs, quiet: bool) -> Result<Done, IngestError> {
+pub(crate) fn generate_ehr(args: &EhrArgs, call: Call) -> Result<Done, IngestError> {
     let make = |ingest: &Ingest<'_>, progress: &mut dyn Progress| {
         ingest.synthetic_ehr(args.patients, args.seed, progress)
     };
-    ingest(&args.target, quiet, make)
+    ingest(&args.target, call, make)
 }
 
 fn ingest(
     target: &Target,
-    quiet: bool,
+    call: Call,
     make: impl FnOnce(&Ingest<'_>, &mut dyn Progress) -> Result<Summary, IngestError>,
 ) -> Result<Done, IngestError> {
     let folders = &target.folders;
     check_apart(&[&folders.zone, &target.out])?;
-    let zone = IdentifiedZone::open(&folders.zone)?;
+    let zone = call.zone(&folders.zone)?;
     let receiver = ReceivingPublic::load(&folders.receiver)?;
     let ingest = Ingest {
         zone: &zone,
         receiver: &receiver,
         out: &target.out,
         options: SealOptions { version: target.version.clone(), buckets: target.buckets },
-        now: jiff::Timestamp::now(),
+        now: call.now,
     };
-    let summary = if quiet || !io::stderr().is_terminal() {
+    let summary = if call.quiet || !io::stderr().is_terminal() {
         make(&ingest, &mut Silent)?
     } else {
         make(&ingest, &mut Bar::on(ProgressDrawTarget::stderr))?

@@ -149,7 +149,11 @@ pub(crate) fn to_json(value: &impl Serialize) -> Value {
     serde_json::to_value(value).unwrap_or_default()
 }
 
-pub(crate) fn json_text(value: &Value) -> String {
+/// With the warning in it, if there is one: what is printed stays one value.
+pub(crate) fn json_text(mut value: Value, warning: Option<&str>) -> String {
+    if let (Some(object), Some(warning)) = (value.as_object_mut(), warning) {
+        object.insert("warnings".to_owned(), json!([warning]));
+    }
     format!("{value:#}")
 }
 
@@ -220,5 +224,15 @@ mod tests {
         for part in ["reading stays", "50 %", "12,345 rows, ", "/s", " left", "sealing"] {
             assert!(drawn.contains(part), "{part}: {drawn}");
         }
+    }
+
+    #[test]
+    fn cr_1_a_warning_is_in_what_is_printed_and_leaves_it_one_value() {
+        let read = |warning| -> Value {
+            serde_json::from_str(&json_text(json!({ "version": "v1" }), warning)).unwrap()
+        };
+        assert_eq!(read(None), json!({ "version": "v1" }));
+        assert_eq!(read(Some("x")), json!({ "version": "v1", "warnings": ["x"] }));
+        assert_eq!(json_text(json!([]), Some("x")), "[]", "a list has no place for it");
     }
 }

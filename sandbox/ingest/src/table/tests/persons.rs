@@ -25,7 +25,8 @@ fn nine_in_the_west() -> String {
 /// The wards that are sealed, each once, when wrong rows are rejected.
 fn sealed_wards(profile: &str, rows: &str, gate: &mut Gate) -> Vec<String> {
     let zone = tempfile::tempdir().unwrap();
-    let mut rejects = Rejects::create(zone.path(), Key::generate().unwrap(), "small-v1").unwrap();
+    let mut rejects =
+        Rejects::create(zone.path(), Key::generate().unwrap(), "small", "v1").unwrap();
     let content = format!("{HEADER}{rows}");
     let (read, batches) = taken(profile, content.as_bytes(), gate, Some(&mut rejects)).unwrap();
     assert!(read.totals.balance(), "{:?}", read.totals);
@@ -77,6 +78,34 @@ fn dp_1_persons_who_are_not_sealed_make_no_code_frequent() {
     assert_eq!(sealed_wards(&profile, &rows, &mut Gate::default()), ["elsewhere"]);
 }
 
+/// What a progress bar shows: each step with how much there is, and how often it moved.
+#[derive(Default)]
+struct Steps(Vec<(String, u64, Vec<u64>)>);
+
+impl Progress for Steps {
+    fn start(&mut self, what: &str, total: u64) {
+        self.0.push((what.to_owned(), total, Vec::new()));
+    }
+
+    fn at(&mut self, done: u64) {
+        self.0.last_mut().unwrap().2.push(done);
+    }
+}
+
+#[test]
+fn a_table_that_is_read_twice_shows_how_far_it_is_both_times() {
+    let content = format!("{HEADER}{}", GOOD.repeat(20_000));
+    let mut steps = Steps::default();
+    let profile = with_rules();
+    told(&profile, content.as_bytes(), &mut Gate::default(), None, &mut steps).unwrap();
+    let names: Vec<_> = steps.0.iter().map(|(what, ..)| what.as_str()).collect();
+    assert_eq!(names, ["counting visits", "reading visits"]);
+    for (what, total, at) in &steps.0 {
+        assert!(at.len() == 3 && at.is_sorted_by(|one, next| one < next), "{what}: {at:?}");
+        assert_eq!((*total, at[2]), (content.len() as u64, *total), "{what}");
+    }
+}
+
 #[test]
 fn a_second_row_of_a_person_is_wrong_in_a_table_of_one_a_person() {
     let profile = one_row_a_person(PROFILE);
@@ -89,7 +118,7 @@ fn a_second_row_of_a_person_is_wrong_in_a_table_of_one_a_person() {
         ("source.duplicate_person", 4, "pid")
     );
     let (zone, key) = (tempfile::tempdir().unwrap(), Key::generate().unwrap());
-    let mut rejects = Rejects::create(zone.path(), key, "small-v1").unwrap();
+    let mut rejects = Rejects::create(zone.path(), key, "small", "v1").unwrap();
     let gate = &mut Gate::default();
     let (read, _) = taken(&profile, content.as_bytes(), gate, Some(&mut rejects)).unwrap();
     assert_eq!((read.totals.sealed, read.totals.rejected, rejects.rows), (2, 1, 1));
