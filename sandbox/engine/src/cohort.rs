@@ -36,6 +36,7 @@ pub(crate) fn run(
         .map_err(|e| Failed::environment("sandbox", e.to_string()))?;
     let ready = load(&engine, &run.component)?;
     let scans = run.scans()?;
+    run.narrow_dictionaries()?;
     let deadline = run.deadline;
     let fuel = run.limits.cohort_fuel;
     let (tell, hear) = mpsc::channel();

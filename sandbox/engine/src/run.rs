@@ -176,6 +176,17 @@ impl Prepared {
         self.views.iter().map(|view| scanner.plan(view, dictionaries)).collect()
     }
 
+    /// Takes out of the dictionaries what no row of the view has; planning reads them whole,
+    /// so scans are planned before.
+    pub(crate) fn narrow_dictionaries(&mut self) -> Result<(), Failed> {
+        let (scanner, dictionaries) = (&self.scanner, &mut self.dictionaries);
+        for view in &mut self.views {
+            let held = scanner.held_codes(view, dictionaries, self.deadline)?;
+            view.narrow(held, &*self.data, dictionaries)?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn buckets(&self) -> u32 {
         self.data.buckets()
     }
