@@ -11,6 +11,7 @@ use crate::bindings::types::Parameter;
 use crate::failure::Failed;
 use crate::limits::Limits;
 use crate::lookup::Lookups;
+use crate::own_codes::OwnCodes;
 use crate::scan::{Scan, Scanner};
 use crate::view::{self, Dictionaries, TableView};
 use crate::{Developer, Job, ProgressSink, RunFailure, RunReport, Source, TracedCell};
@@ -155,15 +156,16 @@ impl Prepared {
         })?;
         let mut dictionaries = Dictionaries::default();
         let lookups = Lookups::read(&job.bring_ins)?;
-        let views = view::resolve(&manifest, &job.view, &*job.data, &lookups, &mut dictionaries)?;
+        let data: Arc<dyn Source> = Arc::new(OwnCodes::over(job.data, &job.order_key));
+        let views = view::resolve(&manifest, &job.view, &*data, &lookups, &mut dictionaries)?;
         Ok(Self {
             component: job.component,
             manifest: Arc::new(manifest),
             deadline: started + limits.wall,
             limits,
             parameters,
-            scanner: Scanner::new(Arc::clone(&job.data), &job.order_key)?,
-            data: job.data,
+            scanner: Scanner::new(Arc::clone(&data), &job.order_key)?,
+            data,
             dictionaries,
             total_rows: views.iter().map(|v| v.rows).sum(),
             views,

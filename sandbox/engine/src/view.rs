@@ -158,17 +158,22 @@ impl Resolve<'_> {
         column: &ColumnInput,
         in_view: &[SourceColumn],
     ) -> Result<ColumnView, Failed> {
-        let kind_of = |name: &str| {
-            let found = in_view.iter().find(|c| c.name == name).map(|c| c.kind);
+        let sealed = |name: &str| {
+            let found = in_view.iter().find(|c| c.name == name);
             found.ok_or_else(|| not_granted(format!("column {table}.{name}")))
         };
         let (name, looked_up) = match column.lookup() {
             None => {
-                of_kind(table, &column.name, kind_of(&column.name)?, column.kind)?;
+                of_kind(table, &column.name, sealed(&column.name)?.kind, column.kind)?;
                 (column.name.clone(), None)
             }
             Some(lookup) => {
-                of_kind(table, lookup.by, kind_of(lookup.by)?, ColumnKind::Code)?;
+                let by = sealed(lookup.by)?;
+                of_kind(table, lookup.by, by.kind, ColumnKind::Code)?;
+                if by.token {
+                    let message = format!("nobody can know the codes of {table}.{}", by.name);
+                    return Err(Failed::contract("lookup_by_token", message));
+                }
                 let codes = self.dictionaries.of(self.data, table, lookup.by)?;
                 let found = self.lookups.look_up(lookup, &codes)?;
                 of_kind(table, &column.name, found.kind, column.kind)?;
