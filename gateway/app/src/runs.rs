@@ -61,7 +61,7 @@ impl App {
         let tables = module.inputs.iter().map(|(table, _)| table.as_str());
         let agreement = &project.agreement;
         let joined = agreement.joined_by(tables.clone());
-        let unlinkable = self.unlinkable(agreement, tables, caller.at).await?;
+        let unlinkable = self.store.unlinkable(agreement, tables, caller.at).await?;
         let plan = RunPlan {
             terms,
             module_id: module.module_id,

@@ -1,9 +1,12 @@
 //! Leases: a run goes to one worker at a time, comes back when the lease runs out, and
 //! ends with the worker's outputs or failure.
 
+use std::sync::Arc;
+
 use sekisho_access::{
     Permit,
     action::{HoldRun, LeaseRun},
+    linkage::LinkageMatrix,
 };
 use sekisho_audit::{Actor, Event, EventKind, RunUsage};
 use sekisho_domain::{
@@ -18,6 +21,7 @@ use crate::{
     Store, StoreError, body,
     bring_ins::SealedBringIn,
     keys::Scope,
+    linkage::is_closed_to,
     log::record,
     modules::SealedModule,
     outputs::{OutputRecord, insert_output, output_context, output_name, sealed_output},
@@ -63,6 +67,7 @@ impl Store {
         }
         let lease = Lease { lease_id: LeaseId::new(permit.at()), worker_id, expires_at };
         let (at, actor, request_id) = (permit.at(), *permit.actor(), permit.request_id());
+        let linkage = Arc::clone(&self.linkage);
         let done = self
             .writer
             .effect(&permit, move |tx| {
@@ -70,7 +75,7 @@ impl Store {
                     let request_id = Some(request_id);
                     let mut events = vec![];
                     while let Some(mut run) = oldest_queued(tx).await? {
-                        if !still_allowed(tx, &run, at).await? {
+                        if !still_allowed(tx, &linkage, &run, at).await? {
                             let kind = give_up(&mut run, at)?;
                             update_run(tx, &run).await?;
                             events.push(Event { at, request_id, actor: Actor::System {}, kind });
@@ -120,12 +125,13 @@ impl Store {
         let moved = record(&permit, EventKind::RunStateChanged { run_id, state });
         let cancelled = cancellation(&permit);
         let at = permit.at();
+        let linkage = Arc::clone(&self.linkage);
         let done = self
             .writer
             .effect(&permit, move |tx| {
                 Box::pin(async move {
                     let mut run = held(tx, run_id, lease_id).await?;
-                    if !still_allowed(tx, &run, at).await? {
+                    if !still_allowed(tx, &linkage, &run, at).await? {
                         cancel(tx, &mut run, at).await?;
                         return Ok((run, vec![cancelled]));
                     }
@@ -194,12 +200,13 @@ impl Store {
         );
         let cancelled = cancellation(&permit);
         let at = permit.at();
+        let linkage = Arc::clone(&self.linkage);
         let done = self
             .writer
             .effect(&permit, move |tx| {
                 Box::pin(async move {
                     let mut run = held(tx, run_id, lease_id).await?;
-                    if !still_allowed(tx, &run, at).await? {
+                    if !still_allowed(tx, &linkage, &run, at).await? {
                         cancel(tx, &mut run, at).await?;
                         return Ok((run, vec![cancelled]));
                     }
@@ -382,9 +389,10 @@ fn cancellation(permit: &Permit<HoldRun>) -> Event {
 
 /// Whether what permitted a run still holds, which may have waited or worked a while: the
 /// period of use (AG-6), its requester's place on the roster and among the handlers (AU-2,
-/// AG-2), and their training and pledge (ED-1).
+/// AG-2), their training and pledge (ED-1), and the matrix for what it joins (LK-1, LK-3).
 async fn still_allowed(
     connection: &mut AnyConnection,
+    linkage: &LinkageMatrix,
     run: &Run,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
@@ -397,7 +405,13 @@ async fn still_allowed(
     let trained = person.training_until.is_some_and(|until| now < until);
     let pledged = person.pledged_at.is_some_and(|at| at <= now);
     let named = project.agreement.handlers.contains(&person.person_id);
-    Ok(person.active && named && trained && pledged && now < project.agreement.period_end)
+    let in_period = now < project.agreement.period_end;
+    Ok(person.active
+        && named
+        && trained
+        && pledged
+        && in_period
+        && !is_closed_to(connection, linkage, run, now).await?)
 }
 
 async fn oldest_queued(connection: &mut AnyConnection) -> Result<Option<Run>, StoreError> {
