@@ -126,19 +126,17 @@ impl Store {
     }
 
     /// Removes what closed projects left in the object store and in the database's journal.
-    /// What fails is tried again by the next call, and holds up no other project.
+    /// What fails is tried again by the next call, and holds up no other project, nor does a
+    /// record that cannot be read.
     ///
     /// # Errors
     /// [`StoreError`] with the first that could not be removed.
     pub async fn finish_erasures(&self, now: Timestamp) -> Result<(), StoreError> {
-        let rows = sqlx::query("SELECT body FROM erasure WHERE pending = 1 ORDER BY project_id")
-            .fetch_all(&self.pool)
-            .await?;
-        if rows.is_empty() {
-            return Ok(());
-        }
+        let pending = "SELECT project_id AS id, body FROM erasure
+                       WHERE pending = 1 ORDER BY project_id";
+        let rows = sqlx::query(pending).fetch_all(&self.pool).await?;
         let (mut removed, mut failed) = (Vec::new(), None);
-        for erasure in body::decode_all::<Erasure>(&rows)? {
+        for erasure in body::decode_readable::<Erasure>("erasure", &rows)? {
             match self.remove_objects(&erasure).await {
                 Ok(()) => removed.push(erasure),
                 Err(error) => {

@@ -14,16 +14,17 @@ use sekisho_domain::{
     reidentification::ReidentificationEvent,
     run::{Lease, MAX_ATTEMPTS},
 };
+use sekisho_vault::seal;
 use sha2::{Digest, Sha256};
 use sqlx::AnyConnection;
 
-use super::{ended, load, tokens_name, update};
+use super::{ended, load, tokens_context, tokens_name, update};
 use crate::{
-    Store, StoreError, body, bring_ins::first_missing, leases::Leased, linkage::is_closed_to,
-    log::record, runs::load_run, writer::Outcome,
+    Store, StoreError, body, bring_ins::first_missing, keys::Scope, leases::Leased,
+    linkage::is_closed_to, log::record, runs::load_run, writer::Outcome,
 };
 
-const IN_STATE: &str = "SELECT body FROM reidentification WHERE state = $1 ORDER BY id";
+const IN_STATE: &str = "SELECT id, body FROM reidentification WHERE state = $1 ORDER BY id";
 
 impl Store {
     /// Whether a confirmed order waits for a worker.
@@ -127,7 +128,8 @@ impl Store {
         if done.value { Ok(()) } else { Err(lease_lost()) }
     }
 
-    /// Takes over the tokens that a worker sealed for the identified zone.
+    /// Takes over the tokens that a worker sealed for the identified zone, sealed once more
+    /// under the run's key: what they tell ends with it (SV-3).
     ///
     /// # Errors
     /// [`StoreError::Conflict`] `LEASE_LOST` when the lease is not the present one.
@@ -140,7 +142,10 @@ impl Store {
         let id = permit.resource().reidentification_id;
         let sha256 = hex::encode(Sha256::digest(&sealed_tokens));
         let name = tokens_name(id, &sha256);
-        self.objects.put(&name, sealed_tokens).await?;
+        let order = self.reidentification(id).await?.for_decision().order.clone();
+        let key = self.keys.find(Scope::Run(order.project_id, order.run_id)).await?;
+        let twice_sealed = seal(&key, &tokens_context(id), &sealed_tokens)?;
+        self.objects.put(&name, twice_sealed).await?;
         let kind =
             EventKind::ReidentificationSealed { reidentification_id: id, sha256: sha256.clone() };
         let event = record(&permit, kind);
@@ -253,7 +258,8 @@ async fn in_state(
     connection: &mut AnyConnection,
     state: ReidentificationState,
 ) -> Result<Vec<Reidentification>, StoreError> {
-    body::decode_all(&sqlx::query(IN_STATE).bind(state.name()).fetch_all(connection).await?)
+    let rows = sqlx::query(IN_STATE).bind(state.name()).fetch_all(connection).await?;
+    body::decode_readable("reidentification", &rows)
 }
 
 /// The order, if `lease_id` is its present lease.
@@ -263,11 +269,7 @@ async fn held(
     lease_id: LeaseId,
 ) -> Result<Reidentification, StoreError> {
     let found = load(connection, id).await?;
-    if is_held(&found, lease_id) {
-        Ok(found)
-    } else {
-        Err(lease_lost())
-    }
+    if is_held(&found, lease_id) { Ok(found) } else { Err(lease_lost()) }
 }
 
 fn lease_lost() -> StoreError {

@@ -19,6 +19,7 @@ use sekisho_domain::{
 use sekisho_store::StoreError;
 
 use super::{
+    closing::keys,
     conflict,
     site::{Login, Site},
     study::{Study, sha256},
@@ -143,9 +144,50 @@ pub(crate) async fn sv_3_closing_a_project_erases_sealed_tokens(site: &mut Site)
     let folder = site.folder.path().join("objects/reidentifications").join(id);
     // One that came while the gateway was killed: no row knows of it.
     std::fs::write(folder.join("00"), b"tokens").unwrap();
+    let permit = site.permit::<FetchReidentification>(&second, resource(&study, &order)).await;
+    let fetched = site.store().fetch_reidentification(permit).await.unwrap().into_inner();
+    assert_eq!(fetched.1, b"tokens");
+    // Whoever keeps the object holds what needs the run's key, whatever the zone's key opens.
+    let kept = std::fs::read(folder.join(sha256(b"tokens"))).unwrap();
+    assert!(!kept.windows(6).any(|bytes| bytes == b"tokens"));
+    let run = order.order.run_id.to_string();
+    assert!(keys(site).await.iter().any(|(scope, _)| *scope == run));
     close(site, &study).await;
+    assert!(!keys(site).await.iter().any(|(scope, _)| *scope == run));
     let permit = site.permit::<FetchReidentification>(&second, resource(&study, &order)).await;
     assert_eq!(conflict(site.store().fetch_reidentification(permit).await), "PROJECT_CLOSED");
+    site.store().finish_erasures(site.now()).await.unwrap();
+    assert!(std::fs::read_dir(&folder).map_or(0, Iterator::count) == 0);
+}
+
+pub(crate) async fn sv_3_an_order_that_cannot_be_read_holds_up_nobody(site: &mut Site) {
+    let (spoiled, _, order) = ordered(site).await;
+    let (other, second, confirmed) = ordered(site).await;
+    let digest = confirmed.order_sha256.clone();
+    confirm(site, (&other, &second, &confirmed), second.person.person_id, &digest).await.unwrap();
+    let id = order.order.reidentification_id.to_string();
+    for state in ["ordered", "confirmed"] {
+        sqlx::query("UPDATE reidentification SET state = $1, body = '{' WHERE id = $2")
+            .bind(state)
+            .bind(&id)
+            .execute(&mut site.raw().await)
+            .await
+            .unwrap();
+        site.store().tend_reidentifications(site.now()).await.unwrap();
+    }
+    assert!(site.store().trace_waits().await.unwrap());
+    lease(site, &other).await;
+    close(site, &other).await;
+    assert_eq!(state(site, &confirmed).await, ReidentificationState::Refused);
+    let folder = site.folder.path().join("objects/reidentifications").join(&id);
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("00"), b"tokens").unwrap();
+    close(site, &spoiled).await;
+    sqlx::query("UPDATE erasure SET body = '{' WHERE project_id = $1")
+        .bind(other.project.project_id.to_string())
+        .execute(&mut site.raw().await)
+        .await
+        .unwrap();
     site.store().finish_erasures(site.now()).await.unwrap();
     assert!(std::fs::read_dir(&folder).map_or(0, Iterator::count) == 0);
 }
