@@ -292,40 +292,18 @@ async fn close(
     let modules: Vec<Module> = body::decode_all(
         &of_project(tx, "SELECT body FROM module WHERE project_id = $1", &id).await?,
     )?;
-    let sealed = "SELECT output.body AS body FROM output JOIN run ON run.id = output.run_id
-                  WHERE run.project_id = $1 ORDER BY output.id";
-    let outputs: Vec<OutputRecord> = body::decode_all(&of_project(tx, sealed, &id).await?)?;
     let keys = destroy_keys(tx, project_id, &modules, &tables, &runs).await?;
-    let mut objects: Vec<String> = Vec::new();
-    objects.extend(modules.iter().flat_map(|module| modules::object_names(module.module_id)));
-    objects.extend(tables.iter().flat_map(bring_ins::object_names));
-    objects.push(bring_ins::folder(project_id));
-    objects.extend(runs.iter().map(|run| runs::parameters_name(run.run_id)));
-    let name = |output: &OutputRecord| outputs::output_name(output.run_id, output.output_id);
-    objects.extend(outputs.iter().map(name));
-    objects.extend(runs.iter().map(|run| outputs::outputs_folder(run.run_id)));
-    objects.extend(tokens);
+    let objects = objects_of(tx, project_id, &modules, &tables, &runs).await?;
     let erasure = Erasure {
         project_id,
         agreement_id: project.agreement.agreement_id,
         rule: "SV-3".to_owned(),
         closure: closure.clone(),
         keys,
-        objects,
+        objects: objects.into_iter().chain(tokens).collect(),
         entry_index: next_index(tx).await? + kinds.len() as u64,
     };
-    let text = body::encode(&erasure)?;
-    kinds.push(EventKind::ProjectClosed {
-        project_id,
-        agreement_id: erasure.agreement_id,
-        reason: closure.reason.clone(),
-        erasure_sha256: hex::encode(Sha256::digest(&text)),
-    });
-    sqlx::query("INSERT INTO erasure (project_id, pending, body) VALUES ($1, 1, $2)")
-        .bind(&id)
-        .bind(text)
-        .execute(&mut *tx)
-        .await?;
+    kinds.push(insert_erasure(tx, &erasure).await?);
     project.closure = Some(closure);
     sqlx::query("UPDATE project SET body = $1 WHERE id = $2")
         .bind(body::encode(&project)?)
@@ -335,6 +313,49 @@ async fn close(
     let Stamp { at, request_id, actor } = stamp;
     let events = kinds.into_iter().map(|kind| Event { at, request_id, actor, kind });
     Ok((project, events.collect()))
+}
+
+/// The sealed objects of a project, to be removed.
+async fn objects_of(
+    tx: &mut AnyConnection,
+    project_id: ProjectId,
+    modules: &[Module],
+    tables: &[BringIn],
+    runs: &[Run],
+) -> Result<Vec<String>, StoreError> {
+    let sealed = "SELECT output.body AS body FROM output JOIN run ON run.id = output.run_id
+                  WHERE run.project_id = $1 ORDER BY output.id";
+    let outputs = of_project(tx, sealed, &project_id.to_string()).await?;
+    let outputs: Vec<OutputRecord> = body::decode_all(&outputs)?;
+    let mut objects: Vec<String> = Vec::new();
+    objects.extend(modules.iter().flat_map(|module| modules::object_names(module.module_id)));
+    objects.extend(tables.iter().flat_map(bring_ins::object_names));
+    objects.push(bring_ins::folder(project_id));
+    objects.extend(runs.iter().map(|run| runs::parameters_name(run.run_id)));
+    let name = |output: &OutputRecord| outputs::output_name(output.run_id, output.output_id);
+    objects.extend(outputs.iter().map(name));
+    objects.extend(runs.iter().map(|run| outputs::outputs_folder(run.run_id)));
+    Ok(objects)
+}
+
+/// Keeps the record while its objects are removed, and after; gives its entry of the log.
+async fn insert_erasure(
+    tx: &mut AnyConnection,
+    erasure: &Erasure,
+) -> Result<EventKind, StoreError> {
+    let text = body::encode(erasure)?;
+    let kind = EventKind::ProjectClosed {
+        project_id: erasure.project_id,
+        agreement_id: erasure.agreement_id,
+        reason: erasure.closure.reason.clone(),
+        erasure_sha256: hex::encode(Sha256::digest(&text)),
+    };
+    sqlx::query("INSERT INTO erasure (project_id, pending, body) VALUES ($1, 1, $2)")
+        .bind(erasure.project_id.to_string())
+        .bind(text)
+        .execute(tx)
+        .await?;
+    Ok(kind)
 }
 
 /// Takes back the requests that nobody can answer any more.
