@@ -4,6 +4,7 @@ use std::{
     collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use arrow::{array::AsArray as _, datatypes::UInt64Type};
@@ -135,6 +136,36 @@ fn lk_3_pseudonymised_joins_wait_for_the_date_that_a_steward_sets() {
     assert_eq!((status, cited.as_str()), (desk::REFUSED, "LK-1"));
     let set = log::entries(&site);
     assert_eq!(set.iter().filter(|entry| entry.is("linkage_date_set", "rule", RULE)).count(), 3);
+    log::verified(&site);
+}
+
+#[test]
+fn lk_3_a_joined_run_that_waits_ends_unread_when_its_rule_is_closed() {
+    let (mut site, staff) = Site::staffed().unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    for name in ["people", "care"] {
+        let kind = ("holds = \"anonymised_info\"", "holds = \"pseudonymised_info\"");
+        sealed(&site, folder.path(), name, &[kind]);
+    }
+    let date = |site: &Site, words: &[&str]| {
+        let steward = site.person(StageName::Steward);
+        steward.args(["steward", "linkage", "date", RULE]).args(words).succeed().unwrap();
+    };
+    date(&site, &["--from", "2026-04-01T00:00:00+09:00"]);
+    let project = desk::open_project(&site, &agreement(&staff, "people", "care"));
+    let module = desk::bring_in(&site, &example("crosstab"), &project);
+    site.kill_worker().unwrap();
+    let runs = [&[][..], &["suppress_below=10"]]
+        .map(|parameters| desk::start(&site, &project, &module, parameters));
+    date(&site, &["--from", "2199-04-01T00:00:00+09:00"]);
+    site.start_worker().unwrap();
+    for run in &runs {
+        let seen = desk::finished(&site, run, Duration::from_secs(60));
+        assert_eq!(seen["state"], "RUN_STATE_FAILED", "{seen}");
+    }
+    let leased =
+        |run: &String| log::entries(&site).iter().any(|e| e.is("run_leased", "run_id", run));
+    assert!(!runs.iter().any(leased), "no worker had it");
     log::verified(&site);
 }
 

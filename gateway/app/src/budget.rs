@@ -8,8 +8,11 @@ use crate::AppError;
 
 /// Questions one address may ask on one day (UTC).
 const QUESTIONS: u32 = 100;
-/// Addresses remembered; beyond them nobody new may ask before the next day.
-const ADDRESSES: usize = 100_000;
+/// Networks remembered. Whoever has many could fill them, so those who come after share
+/// [`NEWCOMERS`] instead of being shut out.
+const NETWORKS: usize = 100_000;
+/// Questions a minute of all newcomers together, once no more networks are remembered.
+const NEWCOMERS: u32 = 60;
 
 /// Counts questions by address; forgets them at the end of the day and of the process.
 #[derive(Default)]
@@ -19,6 +22,8 @@ pub(crate) struct QuestionBudget(Mutex<Day>);
 struct Day {
     number: i64,
     asked: HashMap<IpAddr, u32>,
+    /// The minute in which newcomers were last answered, and how many.
+    newcomers: (i64, u32),
 }
 
 impl QuestionBudget {
@@ -26,20 +31,33 @@ impl QuestionBudget {
     pub(crate) fn spend(&self, address: IpAddr, now: Timestamp) -> Result<u32, AppError> {
         let spent = || AppError::Limit {
             code: "QUESTION_BUDGET",
-            message: format!("{QUESTIONS} questions a day are answered; ask again tomorrow"),
+            message: format!(
+                "{QUESTIONS} questions a day are answered, fewer when many ask; try later"
+            ),
         };
         let mut day = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         let today = now.seconds().div_euclid(86_400);
         if day.number != today {
-            *day = Day { number: today, asked: HashMap::new() };
+            *day = Day { number: today, ..Day::default() };
         }
-        if day.asked.len() >= ADDRESSES && !day.asked.contains_key(&network(address)) {
-            return Err(spent());
+        if day.asked.len() >= NETWORKS && !day.asked.contains_key(&network(address)) {
+            return day.newcomer(now.seconds().div_euclid(60)).ok_or_else(spent);
         }
         let asked = day.asked.entry(network(address)).or_default();
         let left = QUESTIONS.checked_sub(*asked + 1).ok_or_else(spent)?;
         *asked += 1;
         Ok(left)
+    }
+}
+
+impl Day {
+    /// Spends one question of the minute; none is left that its asker could count on.
+    fn newcomer(&mut self, minute: i64) -> Option<u32> {
+        if self.newcomers.0 != minute {
+            self.newcomers = (minute, 0);
+        }
+        self.newcomers.1 = self.newcomers.1.saturating_add(1);
+        (self.newcomers.1 <= NEWCOMERS).then_some(0)
     }
 }
 
@@ -70,6 +88,23 @@ mod tests {
         assert_eq!(spend(&budget, "::ffff:192.0.2.1", 86_399), Err("QUESTION_BUDGET"));
         assert_eq!(spend(&budget, "192.0.2.2", 86_399), Ok(99));
         assert_eq!(spend(&budget, "192.0.2.1", 86_400), Ok(99));
+    }
+
+    #[test]
+    fn ct_2_many_networks_slow_newcomers_down_and_shut_nobody_out() {
+        let budget = QuestionBudget::default();
+        assert_eq!(spend(&budget, "192.0.2.1", 0), Ok(99));
+        for network in 1..NETWORKS {
+            let address = format!("2001:db8:{:x}:{:x}::1", network >> 16, network & 0xffff);
+            assert_eq!(spend(&budget, &address, 0), Ok(99));
+        }
+        assert_eq!(spend(&budget, "192.0.2.1", 0), Ok(98), "who asked before keeps a budget");
+        for newcomer in 0..NEWCOMERS {
+            assert_eq!(spend(&budget, &format!("198.51.100.{newcomer}"), 0), Ok(0));
+        }
+        assert_eq!(spend(&budget, "203.0.113.1", 59), Err("QUESTION_BUDGET"));
+        assert_eq!(spend(&budget, "203.0.113.1", 60), Ok(0), "a minute later");
+        assert_eq!(spend(&budget, "203.0.113.1", 86_400), Ok(99), "the next day");
     }
 
     #[test]

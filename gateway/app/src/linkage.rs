@@ -58,27 +58,6 @@ impl App {
         Ok(self.store.set_linkage_date(permit, rule.id.clone(), opens_at, state).await?)
     }
 
-    /// Pairs of datasets that a run over `tables` would join and the matrix keeps apart now.
-    pub(crate) async fn unlinkable<'a>(
-        &self,
-        agreement: &Agreement,
-        tables: impl Iterator<Item = &'a str>,
-        at: Timestamp,
-    ) -> Result<Vec<String>, AppError> {
-        let tables: Vec<_> = tables.collect();
-        let mut parts = Vec::new();
-        for (dataset_id, version, granted) in agreement.datasets() {
-            if granted.iter().any(|granted| tables.contains(&granted.table.as_str())) {
-                let dataset = self.store.dataset(dataset_id, Some(version)).await?;
-                parts.push(part(dataset.for_decision()));
-            }
-        }
-        if parts.len() < 2 {
-            return Ok(Vec::new());
-        }
-        Ok(self.linkage.closed(&parts, &self.store.linkage_dates().await?, at))
-    }
-
     /// A joined view must be one whose parts may meet from its first day on, and whose
     /// persons and tables can be told apart (LK-1, LK-2). Its content was checked before.
     pub(crate) async fn check_joined(

@@ -5,10 +5,10 @@ use prost::Message;
 use sekisho_access::{
     Caller, Guarded, Permit, Visible,
     action::{CancelRun, ListRuns, ReadModule, ReadProject, ReadRun, StartRun},
-    resource::RunPlan,
+    resource::{ProjectTerms, RunPlan},
 };
 use sekisho_domain::{
-    JoinedDataset, ModuleId, Page, PageRequest, ProjectId, Run, RunId, RunState,
+    JoinedDataset, Module, ModuleId, Page, PageRequest, Project, ProjectId, Run, RunId, RunState,
     lifecycle::Lifecycle,
 };
 use sekisho_module::{Manifest, Value};
@@ -43,10 +43,31 @@ impl App {
         caller: &Caller,
         request: RunRequest,
     ) -> Result<Visible<Run>, AppError> {
-        let requested_by = session_of(caller)?.person().person_id;
         let (project, terms) = self.project_terms(caller, request.project_id).await?;
         let module = self.store.module(request.module_id).await?;
         let (project, module) = (project.for_decision(), module.for_decision());
+        let plan = self.plan(caller, project, terms, module).await?;
+        let permit = self.authorizer.authorize::<StartRun>(caller, plan).await?;
+        let manifest = self.store.run_manifest(&permit).await?;
+        let manifest = Manifest::parse(&manifest)
+            .map_err(|errors| AppError::Internal(format!("stored manifest: {errors}")))?;
+        check_parameters(&manifest, &request.parameters)?;
+        let names: Vec<&str> = manifest.bring_ins().into_iter().collect();
+        let bring_ins = self.store.approved_bring_ins(&permit, &names).await?;
+        let mut order = order(caller, request, project, module)?;
+        order.run.bring_ins = bring_ins;
+        order.run.decision_index = permit.decision_index();
+        Ok(self.store.start_run(permit, order).await?)
+    }
+
+    /// What is decided on: a module of this project, and what it wants beyond the view.
+    async fn plan(
+        &self,
+        caller: &Caller,
+        project: &Project,
+        terms: ProjectTerms,
+        module: &Module,
+    ) -> Result<RunPlan, AppError> {
         // Another project's module looks like none at all to whoever may not read it (ZN-1).
         let readable = self.module_resource(caller, module).await?;
         let _may_read = self.authorizer.authorize::<ReadModule>(caller, readable).await?;
@@ -58,58 +79,11 @@ impl App {
             return Err(AppError::invalid("OTHER_PROJECT", "module_id", why));
         }
         let wanted = module.inputs.iter().map(|(table, columns)| (table.as_str(), &columns[..]));
-        let tables = module.inputs.iter().map(|(table, _)| table.as_str());
-        let agreement = &project.agreement;
-        let joined = agreement.joined_by(tables.clone());
-        let unlinkable = self.unlinkable(agreement, tables, caller.at).await?;
-        let plan = RunPlan {
-            terms,
-            module_id: module.module_id,
-            module_state: module.state,
-            ungranted: agreement.ungranted(wanted),
-            unlinkable,
-        };
-        let permit = self.authorizer.authorize::<StartRun>(caller, plan).await?;
-        let manifest = self.store.run_manifest(&permit).await?;
-        let manifest = Manifest::parse(&manifest)
-            .map_err(|errors| AppError::Internal(format!("stored manifest: {errors}")))?;
-        check_parameters(&manifest, &request.parameters)?;
-        let names: Vec<&str> = manifest.bring_ins().into_iter().collect();
-        let bring_ins = self.store.approved_bring_ins(&permit, &names).await?;
-        let ticket = v1::RunTicket { parameters: request.parameters, ..Default::default() };
-        let parameters = ticket.encode_to_vec();
-        let run = Run {
-            run_id: RunId::new(caller.at),
-            project_id: project.project_id,
-            module_id: module.module_id,
-            requested_by,
-            state: RunState::Queued,
-            failure_class: None,
-            progress_tenths: 0,
-            created_at: caller.at,
-            ended_at: None,
-            dataset_id: agreement.dataset_id.clone(),
-            dataset_version: agreement.dataset_version.clone(),
-            joined: joined.iter().map(JoinedDataset::version).collect(),
-            bring_ins,
-            end_cause: None,
-            parameters_sha256: hex::encode(Sha256::digest(&parameters)),
-            output_count: 0,
-            decision_index: permit.decision_index(),
-            attempts: 0,
-            lease: None,
-        };
-        let order = RunOrder {
-            run,
-            // One person's key means nothing to another.
-            request_key: request.request_key.map(|key| format!("{requested_by}/{key}")),
-            parameters,
-            module_sha256: module.sha256.clone(),
-            tables: agreement.tables.clone(),
-            joined,
-            runs_per_hour: agreement.runs_per_hour,
-        };
-        Ok(self.store.start_run(permit, order).await?)
+        let ungranted = project.agreement.ungranted(wanted);
+        let unlinkable =
+            self.store.unlinkable(&project.agreement, tables(module), caller.at).await?;
+        let (module_id, module_state) = (module.module_id, module.state);
+        Ok(RunPlan { terms, module_id, module_state, ungranted, unlinkable })
     }
 
     /// One run's state.
@@ -219,6 +193,57 @@ impl Watching {
             }
         }
     }
+}
+
+/// The tables a module reads.
+fn tables(module: &Module) -> impl Iterator<Item = &str> {
+    module.inputs.iter().map(|(table, _)| table.as_str())
+}
+
+/// What is recorded of the run, but for what only its permit gives: the decision, and the
+/// brought-in tables.
+fn order(
+    caller: &Caller,
+    request: RunRequest,
+    project: &Project,
+    module: &Module,
+) -> Result<RunOrder, AppError> {
+    let requested_by = session_of(caller)?.person().person_id;
+    let agreement = &project.agreement;
+    let joined = agreement.joined_by(tables(module));
+    let ticket = v1::RunTicket { parameters: request.parameters, ..Default::default() };
+    let parameters = ticket.encode_to_vec();
+    let run = Run {
+        run_id: RunId::new(caller.at),
+        project_id: project.project_id,
+        module_id: module.module_id,
+        requested_by,
+        state: RunState::Queued,
+        failure_class: None,
+        progress_tenths: 0,
+        created_at: caller.at,
+        ended_at: None,
+        dataset_id: agreement.dataset_id.clone(),
+        dataset_version: agreement.dataset_version.clone(),
+        joined: joined.iter().map(JoinedDataset::version).collect(),
+        bring_ins: vec![],
+        end_cause: None,
+        parameters_sha256: hex::encode(Sha256::digest(&parameters)),
+        output_count: 0,
+        decision_index: 0,
+        attempts: 0,
+        lease: None,
+    };
+    Ok(RunOrder {
+        run,
+        // One person's key means nothing to another.
+        request_key: request.request_key.map(|key| format!("{requested_by}/{key}")),
+        parameters,
+        module_sha256: module.sha256.clone(),
+        tables: agreement.tables.clone(),
+        joined,
+        runs_per_hour: agreement.runs_per_hour,
+    })
 }
 
 /// Whether the module declares these parameters so.

@@ -133,6 +133,7 @@ impl App {
             database_url: &config.database_url.0,
             objects: &config.objects,
             vault,
+            linkage: linkage.clone(),
             signer,
             tap,
         })

@@ -17,6 +17,25 @@ pub(crate) fn decode_all<T: DeserializeOwned>(rows: &[AnyRow]) -> Result<Vec<T>,
     rows.iter().map(decode).collect()
 }
 
+/// Those that can be read; the others hold up nobody, and the log of the process names them.
+/// The rows have their `id`.
+pub(crate) fn decode_readable<T: DeserializeOwned>(
+    what: &'static str,
+    rows: &[AnyRow],
+) -> Result<Vec<T>, StoreError> {
+    let mut readable = Vec::with_capacity(rows.len());
+    for row in rows {
+        match decode(row) {
+            Ok(body) => readable.push(body),
+            Err(error) => {
+                let id: String = row.try_get("id")?;
+                tracing::error!(%error, what, id, "a stored body cannot be read");
+            }
+        }
+    }
+    Ok(readable)
+}
+
 /// Reads one body by a one-parameter query; `what` names the missing row.
 pub(crate) async fn one<T: DeserializeOwned>(
     connection: &mut AnyConnection,

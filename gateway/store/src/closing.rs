@@ -126,19 +126,17 @@ impl Store {
     }
 
     /// Removes what closed projects left in the object store and in the database's journal.
-    /// What fails is tried again by the next call, and holds up no other project.
+    /// What fails is tried again by the next call, and holds up no other project, nor does a
+    /// record that cannot be read.
     ///
     /// # Errors
     /// [`StoreError`] with the first that could not be removed.
     pub async fn finish_erasures(&self, now: Timestamp) -> Result<(), StoreError> {
-        let rows = sqlx::query("SELECT body FROM erasure WHERE pending = 1 ORDER BY project_id")
-            .fetch_all(&self.pool)
-            .await?;
-        if rows.is_empty() {
-            return Ok(());
-        }
+        let pending = "SELECT project_id AS id, body FROM erasure
+                       WHERE pending = 1 ORDER BY project_id";
+        let rows = sqlx::query(pending).fetch_all(&self.pool).await?;
         let (mut removed, mut failed) = (Vec::new(), None);
-        for erasure in body::decode_all::<Erasure>(&rows)? {
+        for erasure in body::decode_readable::<Erasure>("erasure", &rows)? {
             match self.remove_objects(&erasure).await {
                 Ok(()) => removed.push(erasure),
                 Err(error) => {
@@ -294,40 +292,18 @@ async fn close(
     let modules: Vec<Module> = body::decode_all(
         &of_project(tx, "SELECT body FROM module WHERE project_id = $1", &id).await?,
     )?;
-    let sealed = "SELECT output.body AS body FROM output JOIN run ON run.id = output.run_id
-                  WHERE run.project_id = $1 ORDER BY output.id";
-    let outputs: Vec<OutputRecord> = body::decode_all(&of_project(tx, sealed, &id).await?)?;
     let keys = destroy_keys(tx, project_id, &modules, &tables, &runs).await?;
-    let mut objects: Vec<String> = Vec::new();
-    objects.extend(modules.iter().flat_map(|module| modules::object_names(module.module_id)));
-    objects.extend(tables.iter().flat_map(bring_ins::object_names));
-    objects.push(bring_ins::folder(project_id));
-    objects.extend(runs.iter().map(|run| runs::parameters_name(run.run_id)));
-    let name = |output: &OutputRecord| outputs::output_name(output.run_id, output.output_id);
-    objects.extend(outputs.iter().map(name));
-    objects.extend(runs.iter().map(|run| outputs::outputs_folder(run.run_id)));
-    objects.extend(tokens);
+    let objects = objects_of(tx, project_id, &modules, &tables, &runs).await?;
     let erasure = Erasure {
         project_id,
         agreement_id: project.agreement.agreement_id,
         rule: "SV-3".to_owned(),
         closure: closure.clone(),
         keys,
-        objects,
+        objects: objects.into_iter().chain(tokens).collect(),
         entry_index: next_index(tx).await? + kinds.len() as u64,
     };
-    let text = body::encode(&erasure)?;
-    kinds.push(EventKind::ProjectClosed {
-        project_id,
-        agreement_id: erasure.agreement_id,
-        reason: closure.reason.clone(),
-        erasure_sha256: hex::encode(Sha256::digest(&text)),
-    });
-    sqlx::query("INSERT INTO erasure (project_id, pending, body) VALUES ($1, 1, $2)")
-        .bind(&id)
-        .bind(text)
-        .execute(&mut *tx)
-        .await?;
+    kinds.push(insert_erasure(tx, &erasure).await?);
     project.closure = Some(closure);
     sqlx::query("UPDATE project SET body = $1 WHERE id = $2")
         .bind(body::encode(&project)?)
@@ -337,6 +313,49 @@ async fn close(
     let Stamp { at, request_id, actor } = stamp;
     let events = kinds.into_iter().map(|kind| Event { at, request_id, actor, kind });
     Ok((project, events.collect()))
+}
+
+/// The sealed objects of a project, to be removed.
+async fn objects_of(
+    tx: &mut AnyConnection,
+    project_id: ProjectId,
+    modules: &[Module],
+    tables: &[BringIn],
+    runs: &[Run],
+) -> Result<Vec<String>, StoreError> {
+    let sealed = "SELECT output.body AS body FROM output JOIN run ON run.id = output.run_id
+                  WHERE run.project_id = $1 ORDER BY output.id";
+    let outputs = of_project(tx, sealed, &project_id.to_string()).await?;
+    let outputs: Vec<OutputRecord> = body::decode_all(&outputs)?;
+    let mut objects: Vec<String> = Vec::new();
+    objects.extend(modules.iter().flat_map(|module| modules::object_names(module.module_id)));
+    objects.extend(tables.iter().flat_map(bring_ins::object_names));
+    objects.push(bring_ins::folder(project_id));
+    objects.extend(runs.iter().map(|run| runs::parameters_name(run.run_id)));
+    let name = |output: &OutputRecord| outputs::output_name(output.run_id, output.output_id);
+    objects.extend(outputs.iter().map(name));
+    objects.extend(runs.iter().map(|run| outputs::outputs_folder(run.run_id)));
+    Ok(objects)
+}
+
+/// Keeps the record while its objects are removed, and after; gives its entry of the log.
+async fn insert_erasure(
+    tx: &mut AnyConnection,
+    erasure: &Erasure,
+) -> Result<EventKind, StoreError> {
+    let text = body::encode(erasure)?;
+    let kind = EventKind::ProjectClosed {
+        project_id: erasure.project_id,
+        agreement_id: erasure.agreement_id,
+        reason: erasure.closure.reason.clone(),
+        erasure_sha256: hex::encode(Sha256::digest(&text)),
+    };
+    sqlx::query("INSERT INTO erasure (project_id, pending, body) VALUES ($1, 1, $2)")
+        .bind(erasure.project_id.to_string())
+        .bind(text)
+        .execute(tx)
+        .await?;
+    Ok(kind)
 }
 
 /// Takes back the requests that nobody can answer any more.

@@ -1,18 +1,24 @@
 //! Leases: a run goes to one worker at a time, comes back when the lease runs out, and
 //! ends with the worker's outputs or failure.
 
+use std::sync::Arc;
+
 use sekisho_access::{
     Permit,
     action::{HoldRun, LeaseRun},
 };
 use sekisho_audit::{Actor, Event, EventKind, RunUsage};
 use sekisho_domain::{
-    FailureClass, LeaseId, Person, Project, Run, RunId, RunState, Timestamp, WorkerId,
+    FailureClass, LeaseId, Run, RunId, RunState, Timestamp, WorkerId,
     lifecycle::Lifecycle,
     run::{Lease, MAX_ATTEMPTS, RunEvent},
 };
 use sekisho_vault::{Context, Key, open};
 use sqlx::AnyConnection;
+
+mod next;
+
+use next::{still_allowed, take_next};
 
 use crate::{
     Store, StoreError, body,
@@ -63,30 +69,24 @@ impl Store {
         }
         let lease = Lease { lease_id: LeaseId::new(permit.at()), worker_id, expires_at };
         let (at, actor, request_id) = (permit.at(), *permit.actor(), permit.request_id());
+        let (taken, linkage) = (lease.clone(), Arc::clone(&self.linkage));
         let done = self
             .writer
             .effect(&permit, move |tx| {
                 Box::pin(async move {
-                    let request_id = Some(request_id);
-                    let mut events = vec![];
-                    while let Some(mut run) = oldest_queued(tx).await? {
-                        if !still_allowed(tx, &run, at).await? {
-                            let kind = give_up(&mut run, at)?;
-                            update_run(tx, &run).await?;
-                            events.push(Event { at, request_id, actor: Actor::System {}, kind });
-                            continue;
-                        }
-                        let kind = take(&mut run, &lease)?;
-                        update_run(tx, &run).await?;
-                        events.push(Event { at, request_id, actor, kind });
-                        return Ok((Some((run, lease)), events));
-                    }
-                    Ok((None, events))
+                    let (run, kinds) = take_next(tx, &linkage, &taken, at).await?;
+                    let events = kinds.into_iter().map(|kind| {
+                        // Giving up is the gateway's own doing.
+                        let leased = matches!(kind, EventKind::RunLeased { .. });
+                        let actor = if leased { actor } else { Actor::System {} };
+                        Event { at, request_id: Some(request_id), actor, kind }
+                    });
+                    Ok((run, events.collect()))
                 })
             })
             .await?;
         match done.value {
-            Some((run, lease)) => Ok(Some(self.equip(run, lease).await?)),
+            Some(run) => Ok(Some(self.equip(run, lease).await?)),
             None => Ok(None),
         }
     }
@@ -120,12 +120,13 @@ impl Store {
         let moved = record(&permit, EventKind::RunStateChanged { run_id, state });
         let cancelled = cancellation(&permit);
         let at = permit.at();
+        let linkage = Arc::clone(&self.linkage);
         let done = self
             .writer
             .effect(&permit, move |tx| {
                 Box::pin(async move {
                     let mut run = held(tx, run_id, lease_id).await?;
-                    if !still_allowed(tx, &run, at).await? {
+                    if !still_allowed(tx, &linkage, &run, at).await? {
                         cancel(tx, &mut run, at).await?;
                         return Ok((run, vec![cancelled]));
                     }
@@ -194,12 +195,13 @@ impl Store {
         );
         let cancelled = cancellation(&permit);
         let at = permit.at();
+        let linkage = Arc::clone(&self.linkage);
         let done = self
             .writer
             .effect(&permit, move |tx| {
                 Box::pin(async move {
                     let mut run = held(tx, run_id, lease_id).await?;
-                    if !still_allowed(tx, &run, at).await? {
+                    if !still_allowed(tx, &linkage, &run, at).await? {
                         cancel(tx, &mut run, at).await?;
                         return Ok((run, vec![cancelled]));
                     }
@@ -355,18 +357,6 @@ fn lease_lost() -> StoreError {
     StoreError::conflict("LEASE_LOST", "the run is no longer this worker's")
 }
 
-fn take(run: &mut Run, lease: &Lease) -> Result<EventKind, StoreError> {
-    run.state = run.state.apply(RunEvent::Lease)?;
-    run.attempts += 1;
-    run.lease = Some(lease.clone());
-    Ok(EventKind::RunLeased {
-        run_id: run.run_id,
-        lease_id: lease.lease_id,
-        worker_id: lease.worker_id,
-        attempt: run.attempts,
-    })
-}
-
 /// Ends a run under way whose permission is gone; the gateway does this by itself.
 async fn cancel(tx: &mut AnyConnection, run: &mut Run, at: Timestamp) -> Result<(), StoreError> {
     run.state = run.state.apply(RunEvent::Cancel)?;
@@ -378,32 +368,4 @@ fn cancellation(permit: &Permit<HoldRun>) -> Event {
     let kind = EventKind::RunCancelled { run_id: permit.resource().run_id };
     let request_id = Some(permit.request_id());
     Event { at: permit.at(), request_id, actor: Actor::System {}, kind }
-}
-
-/// Whether what permitted a run still holds, which may have waited or worked a while: the
-/// period of use (AG-6), its requester's place on the roster and among the handlers (AU-2,
-/// AG-2), and their training and pledge (ED-1).
-async fn still_allowed(
-    connection: &mut AnyConnection,
-    run: &Run,
-    now: Timestamp,
-) -> Result<bool, StoreError> {
-    const PROJECT: &str = "SELECT body FROM project WHERE id = $1";
-    const PERSON: &str = "SELECT body FROM person WHERE id = $1";
-    let id = run.project_id.to_string();
-    let project: Project = body::one(connection, "project", PROJECT, &id).await?;
-    let id = run.requested_by.to_string();
-    let person: Person = body::one(connection, "person", PERSON, &id).await?;
-    let trained = person.training_until.is_some_and(|until| now < until);
-    let pledged = person.pledged_at.is_some_and(|at| at <= now);
-    let named = project.agreement.handlers.contains(&person.person_id);
-    Ok(person.active && named && trained && pledged && now < project.agreement.period_end)
-}
-
-async fn oldest_queued(connection: &mut AnyConnection) -> Result<Option<Run>, StoreError> {
-    let row = sqlx::query("SELECT body FROM run WHERE state = $1 ORDER BY id LIMIT 1")
-        .bind(RunState::Queued.name())
-        .fetch_optional(connection)
-        .await?;
-    row.as_ref().map(body::decode).transpose()
 }

@@ -33,6 +33,7 @@ pub mod writer;
 
 use std::{path::Path, sync::Arc, time::Duration};
 
+use sekisho_access::linkage::LinkageMatrix;
 use sekisho_audit::{CheckpointSigner, Event};
 use sekisho_vault::RotatingVault;
 use sqlx::{AnyPool, any::AnyPoolOptions, migrate::Migrator};
@@ -62,6 +63,7 @@ pub struct Store {
     writer: Writer,
     objects: objects::Objects,
     keys: keys::Keys,
+    linkage: Arc<LinkageMatrix>,
     sqlite: bool,
 }
 
@@ -73,6 +75,8 @@ pub struct StoreConfig<'a> {
     pub objects: &'a Path,
     /// The gateway's own key vault; never a dataset's.
     pub vault: Arc<dyn RotatingVault>,
+    /// Which databases may be analysed together.
+    pub linkage: LinkageMatrix,
     /// Signs a checkpoint in every transaction that grows the log.
     pub signer: CheckpointSigner,
     /// Receives every event after it was committed.
@@ -102,6 +106,7 @@ impl Store {
         let keys = keys::Keys::new(pool.clone(), config.vault);
         let objects = objects::Objects::open(config.objects)?;
         let writer = Writer::start(seat, connection, config.signer, config.tap).await?;
-        Ok(Self { pool, writer, objects, keys, sqlite })
+        let linkage = Arc::new(config.linkage);
+        Ok(Self { pool, writer, objects, keys, linkage, sqlite })
     }
 }

@@ -7,6 +7,7 @@ use sekisho_access::{
 use sekisho_audit::EventKind;
 use sekisho_domain::{Dataset, Page, PageRequest, Project, ProjectId};
 use sha2::{Digest, Sha256};
+use sqlx::AnyConnection;
 
 use crate::{Store, StoreError, body, keys::Scope, log::record, overdue, people::unique};
 
@@ -86,19 +87,14 @@ impl Store {
         dataset_id: &str,
         version: Option<&str>,
     ) -> Result<Guarded<Dataset>, StoreError> {
-        let query = match version {
-            Some(version) => {
-                sqlx::query("SELECT body FROM dataset WHERE dataset_id = $1 AND version = $2")
-                    .bind(dataset_id)
-                    .bind(version)
-            }
-            None => sqlx::query(
-                "SELECT body FROM dataset WHERE dataset_id = $1 ORDER BY registered_at DESC LIMIT 1",
-            )
-            .bind(dataset_id),
+        const NEWEST: &str =
+            "SELECT body FROM dataset WHERE dataset_id = $1 ORDER BY registered_at DESC LIMIT 1";
+        let mut connection = self.pool.acquire().await?;
+        let found = match version {
+            Some(version) => dataset_version(&mut connection, dataset_id, version).await?,
+            None => body::one(&mut connection, "dataset", NEWEST, dataset_id).await?,
         };
-        let row = query.fetch_optional(&self.pool).await?.ok_or(StoreError::NotFound("dataset"))?;
-        Ok(Guarded::new(body::decode(&row)?))
+        Ok(Guarded::new(found))
     }
 
     /// Records an agreement and opens its project under a key of its own.
@@ -182,6 +178,19 @@ impl Store {
         let id = project_id.to_string();
         Ok(Guarded::new(body::one(&mut connection, "project", QUERY, &id).await?))
     }
+}
+
+pub(crate) async fn dataset_version(
+    connection: &mut AnyConnection,
+    dataset_id: &str,
+    version: &str,
+) -> Result<Dataset, StoreError> {
+    let row = sqlx::query("SELECT body FROM dataset WHERE dataset_id = $1 AND version = $2")
+        .bind(dataset_id)
+        .bind(version)
+        .fetch_optional(connection)
+        .await?;
+    body::decode(&row.ok_or(StoreError::NotFound("dataset"))?)
 }
 
 /// Cuts a listing that was read one row too long into a page.

@@ -15,14 +15,15 @@ use sekisho_domain::{
     lifecycle::Lifecycle,
     reidentification::{ReidentificationEvent, SignedOrder},
 };
-use sqlx::AnyConnection;
+use sekisho_vault::{Context, open};
+use sqlx::{AnyConnection, Row};
 use zeroize::Zeroizing;
 
 mod trace;
 
 use crate::{
-    Store, StoreError, body, bring_ins::check_approved, closing::check_open, log::record,
-    outputs::OutputRecord, projects::page, releases::outputs_of, runs::load_run,
+    Store, StoreError, body, bring_ins::check_approved, closing::check_open, keys::Scope,
+    log::record, outputs::OutputRecord, projects::page, releases::outputs_of, runs::load_run,
 };
 
 const ORDER: &str = "SELECT body FROM reidentification WHERE id = $1";
@@ -74,9 +75,11 @@ impl Store {
                     let run = load_run(tx, ordered.order.run_id).await?;
                     check_approved(tx, &run).await?;
                     sqlx::query(
-                        "INSERT INTO reidentification (id, state, body) VALUES ($1, $2, $3)",
+                        "INSERT INTO reidentification (id, project_id, state, body)
+                         VALUES ($1, $2, $3, $4)",
                     )
                     .bind(ordered.order.reidentification_id.to_string())
+                    .bind(ordered.order.project_id.to_string())
                     .bind(ordered.state.name())
                     .bind(body::encode(&ordered)?)
                     .execute(&mut *tx)
@@ -157,7 +160,8 @@ impl Store {
         Ok(permit.reveal(Guarded::new(page(body::decode_all(&rows)?, request, key))))
     }
 
-    /// The signed order and the sealed tokens, after recording that they are fetched.
+    /// The signed order and the tokens, sealed for the identified zone alone, after recording
+    /// that they are fetched.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] `WRONG_STATE` while there are none, `PROJECT_CLOSED` when they
@@ -180,36 +184,37 @@ impl Store {
                     }
                     let signed = found.signed.ok_or(StoreError::NotFound("signed order"))?;
                     let sha256 = found.tokens_sha256.ok_or(StoreError::NotFound("tokens"))?;
-                    Ok(((signed, sha256), vec![event]))
+                    Ok(((signed, sha256, found.order), vec![event]))
                 })
             })
             .await?;
-        let (signed, sha256) = done.value;
-        let tokens = self.objects.read(&tokens_name(id, &sha256)).await?;
+        let (signed, sha256, order) = done.value;
+        let stored = self.objects.read(&tokens_name(id, &sha256)).await?;
+        let key = self.keys.find(Scope::Run(order.project_id, order.run_id)).await?;
+        let tokens = open(&key, &tokens_context(id), &stored)?.to_vec();
         Ok(permit.reveal(Guarded::new((signed, tokens))))
     }
 }
 
 /// Refuses the orders that a closed project can no longer answer; gives the folders of all
-/// its sealed tokens, to be erased: also of tokens that came and were never taken over.
+/// its sealed tokens, to be erased: also of tokens that came and were never taken over, and
+/// of an order that cannot be read.
 pub(crate) async fn end_with_project(
     tx: &mut AnyConnection,
     project_id: ProjectId,
     kinds: &mut Vec<EventKind>,
 ) -> Result<Vec<String>, StoreError> {
-    let rows = sqlx::query("SELECT body FROM reidentification ORDER BY id").fetch_all(&mut *tx);
-    let found: Vec<Reidentification> = body::decode_all(&rows.await?)?;
-    let mut objects = Vec::new();
-    for mut found in found.into_iter().filter(|found| found.order.project_id == project_id) {
-        let id = found.order.reidentification_id;
+    const OF_PROJECT: &str =
+        "SELECT id, body FROM reidentification WHERE project_id = $1 ORDER BY id";
+    let rows = sqlx::query(OF_PROJECT).bind(project_id.to_string()).fetch_all(&mut *tx).await?;
+    for mut found in body::decode_readable::<Reidentification>("reidentification", &rows)? {
         if let Ok(refused) = found.state.apply(ReidentificationEvent::Refuse) {
             (found.state, found.lease) = (refused, None);
             update(tx, &found).await?;
-            kinds.push(ended(id, refused));
+            kinds.push(ended(found.order.reidentification_id, refused));
         }
-        objects.push(tokens_folder(id));
     }
-    Ok(objects)
+    rows.iter().map(|row| Ok(tokens_folder(&row.try_get::<String, _>("id")?))).collect()
 }
 
 fn ended(reidentification_id: ReidentificationId, outcome: ReidentificationState) -> EventKind {
@@ -236,12 +241,18 @@ fn check_confirmation(
     Ok(())
 }
 
-fn tokens_folder(id: ReidentificationId) -> String {
+fn tokens_folder(id: &str) -> String {
     format!("reidentifications/{id}/")
 }
 
 fn tokens_name(id: ReidentificationId, sha256: &str) -> String {
-    format!("{}{sha256}", tokens_folder(id))
+    format!("{}{sha256}", tokens_folder(&id.to_string()))
+}
+
+/// What the tokens are sealed under once more while they lie here, so that nobody opens them
+/// after close-out: not with the identified zone's key either.
+fn tokens_context(id: ReidentificationId) -> Context {
+    Context::new("reidentification-tokens").text(&id.to_string())
 }
 
 async fn load(

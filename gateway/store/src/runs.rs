@@ -76,8 +76,18 @@ impl Store {
                     Ok((order.run, vec![event]))
                 })
             })
-            .await?;
-        Ok(permit.reveal(Guarded::new(done.value)))
+            .await;
+        let unused = match &done {
+            Ok(done) => done.value.run_id != run_id,
+            Err(StoreError::Conflict { .. } | StoreError::SessionEnded) => true,
+            // It may have been done and only the answer lost.
+            Err(_) => false,
+        };
+        if unused {
+            // Without its key it opens for nobody; it is only not left behind.
+            let _ = self.objects.remove(&parameters_name(run_id)).await;
+        }
+        Ok(permit.reveal(Guarded::new(done?.value)))
     }
 
     /// Ends a run that has not finished; its worker learns at the next heartbeat.

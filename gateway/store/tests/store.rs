@@ -106,6 +106,8 @@ cases! {
             ri_2_an_order_that_nobody_confirms_in_time_is_over,
             sv_3_closing_a_project_refuses_its_orders,
             sv_3_closing_a_project_erases_sealed_tokens,
+            sv_3_an_order_that_cannot_be_read_holds_up_nobody,
+            lk_3_a_trace_ends_when_its_rule_is_closed,
             ri_2_a_confirmed_order_is_traced_once_and_given_up_in_the_end,
             ri_2_a_trace_whose_lease_ran_out_is_handed_out_again,
         }

@@ -35,6 +35,7 @@ pub(crate) fn run(
     let engine = compile::engine(World::Cohort, run.limits)?;
     let ready = link(&engine, &run.module)?;
     let scans = run.scans()?;
+    run.narrow_dictionaries()?;
     let deadline = run.deadline;
     let fuel = run.limits.cohort_fuel;
     let (tell, hear) = mpsc::channel();

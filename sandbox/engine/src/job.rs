@@ -35,7 +35,8 @@ pub struct Job {
     pub data: Arc<dyn Source>,
     /// Upper bounds; a zero means the default of the field (see `limits.rs`).
     pub limits: v1::RunLimits,
-    /// Key of the order in which a cohort guest sees the patients.
+    /// Key of the order in which a cohort guest sees the patients, and of the codes that
+    /// stand in for identifiers; the project's own.
     pub order_key: Key,
     /// The data is dummy data: the developer may see messages, backtraces and figures.
     pub dummy: bool,

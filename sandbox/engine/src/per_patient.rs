@@ -61,9 +61,19 @@ pub(crate) fn run(
             }
         }
     }
+    finish(aggregates, run.limits.min_cell, notes.rows_read, tracer.as_deref())
+}
+
+/// The outputs; those who were traced must be as many as were counted.
+fn finish(
+    aggregates: Aggregates,
+    min_cell: u32,
+    rows_read: u64,
+    tracer: Option<&Tracer<'_>>,
+) -> Result<Vec<Made>, Failed> {
     let watched = aggregates.watched();
-    let made = aggregates.finish(run.limits.min_cell);
-    if let (Some(tracer), Some((output, cell))) = (&tracer, watched) {
+    let made = aggregates.finish(min_cell);
+    if let (Some(tracer), Some((output, cell))) = (tracer, watched) {
         let counted = made.get(output).and_then(|(_, known)| known.cell_patients.get(cell));
         if counted.copied() != Some(tracer.tokens.len() as u64) {
             let message = "the patients traced are not those counted";
@@ -71,7 +81,6 @@ pub(crate) fn run(
         }
     }
     let made = made.into_iter();
-    let rows_read = notes.rows_read;
     Ok(made
         .map(|(output, evidence)| Made { output, evidence: Evidence { rows_read, ..evidence } })
         .collect())

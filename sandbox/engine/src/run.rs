@@ -11,6 +11,7 @@ use crate::bindings::types::Parameter;
 use crate::failure::Failed;
 use crate::limits::Limits;
 use crate::lookup::Lookups;
+use crate::own_codes::OwnCodes;
 use crate::scan::{Scan, Scanner};
 use crate::view::{self, Dictionaries, TableView};
 use crate::{Compiled, Developer, Job, ProgressSink, RunFailure, RunReport, Source, TracedCell};
@@ -145,15 +146,16 @@ impl Prepared {
         })?;
         let mut dictionaries = Dictionaries::default();
         let lookups = Lookups::read(&job.bring_ins)?;
-        let views = view::resolve(&manifest, &job.view, &*job.data, &lookups, &mut dictionaries)?;
+        let data: Arc<dyn Source> = Arc::new(OwnCodes::over(job.data, &job.order_key));
+        let views = view::resolve(&manifest, &job.view, &*data, &lookups, &mut dictionaries)?;
         Ok(Self {
             module: job.module,
             manifest: Arc::new(manifest),
             deadline: started + limits.wall,
             limits,
             parameters,
-            scanner: Scanner::new(Arc::clone(&job.data), &job.order_key)?,
-            data: job.data,
+            scanner: Scanner::new(Arc::clone(&data), &job.order_key)?,
+            data,
             dictionaries,
             total_rows: views.iter().map(|v| v.rows).sum(),
             views,
@@ -164,6 +166,17 @@ impl Prepared {
     pub(crate) fn scans(&mut self) -> Result<Vec<Scan>, Failed> {
         let (scanner, dictionaries) = (&self.scanner, &mut self.dictionaries);
         self.views.iter().map(|view| scanner.plan(view, dictionaries)).collect()
+    }
+
+    /// Takes out of the dictionaries what no row of the view has; planning reads them whole,
+    /// so scans are planned before.
+    pub(crate) fn narrow_dictionaries(&mut self) -> Result<(), Failed> {
+        let (scanner, dictionaries) = (&self.scanner, &mut self.dictionaries);
+        for view in &mut self.views {
+            let held = scanner.held_codes(view, dictionaries, self.deadline)?;
+            view.narrow(held, &*self.data, dictionaries)?;
+        }
+        Ok(())
     }
 
     pub(crate) fn buckets(&self) -> u32 {

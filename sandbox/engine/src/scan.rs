@@ -6,6 +6,7 @@
 
 mod ahead;
 mod filter;
+mod held;
 mod order;
 mod stream;
 
@@ -30,6 +31,7 @@ use crate::Source;
 use crate::failure::Failed;
 use crate::view::{Dictionaries, TableView};
 pub(crate) use ahead::ReadAhead;
+pub(crate) use held::HeldCodes;
 use order::Order;
 use stream::Layout;
 
@@ -64,9 +66,19 @@ impl Scanner {
         view: &TableView,
         dictionaries: &mut Dictionaries,
     ) -> Result<Scan, Failed> {
+        self.plan_counted(view, dictionaries, &self.scanned)
+    }
+
+    /// Plans a pass whose rows are counted in `scanned`.
+    fn plan_counted(
+        &self,
+        view: &TableView,
+        dictionaries: &mut Dictionaries,
+        scanned: &Arc<AtomicU64>,
+    ) -> Result<Scan, Failed> {
         let filter = filter::parse(&self.context, view)?;
         let layout = Layout::new(&*self.data, view, filter.as_ref(), dictionaries)?;
-        let partitions = stream::partitions(&self.data, &layout, &self.scanned);
+        let partitions = stream::partitions(&self.data, &layout, scanned);
         let table = StreamingTable::try_new(layout.schema(), partitions).map_err(query)?;
         let mut frame = self.context.read_table(Arc::new(table)).map_err(query)?;
         if let Some(filter) = filter {

@@ -35,6 +35,9 @@ pub struct SourceColumn {
     pub name: String,
     /// Kind in the profile; never `Patient`.
     pub kind: ColumnKind,
+    /// Whether its codes stand for identifiers (the profile's rule `token`): a guest sees codes
+    /// of the project's own in their place.
+    pub token: bool,
 }
 
 /// Reading the view failed. The text is for the log of the pseudonymised zone and never

@@ -9,9 +9,11 @@ use std::sync::Arc;
 
 use crate::failure::Failed;
 use crate::lookup::Lookups;
+use crate::scan::HeldCodes;
 use crate::{Source, SourceColumn};
 
 /// One declared table, ready to be scanned.
+#[derive(Clone)]
 pub(crate) struct TableView {
     pub(crate) name: String,
     /// Declared columns without the patient column, in declared order.
@@ -26,13 +28,16 @@ pub(crate) struct TableView {
     pub(crate) rows: u64,
 }
 
+#[derive(Clone)]
 pub(crate) struct ColumnView {
     /// Name in the sealed table; for a looked-up column, that of the column it is looked up by.
     pub(crate) name: String,
     pub(crate) kind: ColumnKind,
     /// Its value for each dictionary id of that column; unset for a column of the dataset.
     pub(crate) looked_up: Option<ArrayRef>,
-    /// Per-patient world: manifest position of each dictionary id.
+    /// What a guest is given for each dictionary id. Per-patient world: its position in the
+    /// manifest. Cohort world: its place among the codes of the view, when rows are filtered;
+    /// otherwise empty, for ids are given as they are.
     pub(crate) positions: Vec<u32>,
 }
 
@@ -56,8 +61,9 @@ impl Dictionaries {
         Ok(codes)
     }
 
-    /// Adds what is no column of the dataset: the codes of a looked-up column.
-    pub(crate) fn add(&mut self, table: &str, column: &str, codes: Vec<String>) {
+    /// Sets what a guest is shown: the codes of a looked-up column, or those of a column that
+    /// its view holds.
+    pub(crate) fn set(&mut self, table: &str, column: &str, codes: Vec<String>) {
         self.0.insert((table.to_owned(), column.to_owned()), Arc::new(codes));
     }
 
@@ -69,6 +75,39 @@ impl Dictionaries {
     ) -> Result<ArrayRef, Failed> {
         let codes = self.of(data, table, column)?;
         Ok(Arc::new(StringArray::from_iter_values(codes.iter())))
+    }
+}
+
+impl TableView {
+    /// Leaves of its columns' dictionaries only what the view holds, so that nobody learns
+    /// which other codes there are (design invariant 9), and numbers the codes anew.
+    pub(crate) fn narrow(
+        &mut self,
+        held: Vec<HeldCodes>,
+        data: &dyn Source,
+        dictionaries: &mut Dictionaries,
+    ) -> Result<(), Failed> {
+        for HeldCodes { column: name, ids } in held {
+            let codes = dictionaries.of(data, &self.name, &name)?;
+            let (mut left, mut positions) = (Vec::new(), Vec::with_capacity(codes.len()));
+            for (code, held) in codes.iter().zip(ids) {
+                let place = u32::try_from(left.len()).unwrap_or(u32::MAX);
+                positions.push(if held { place } else { u32::MAX });
+                left.extend(held.then(|| code.clone()));
+            }
+            dictionaries.set(&self.name, &name, left);
+            if let Some(column) = self.columns.iter_mut().find(|c| c.is_sealed_code(&name)) {
+                column.positions = positions;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl ColumnView {
+    /// Whether it is a column of codes of the dataset, by this name.
+    fn is_sealed_code(&self, name: &str) -> bool {
+        self.looked_up.is_none() && self.kind == ColumnKind::Code && self.name == name
     }
 }
 
@@ -119,21 +158,26 @@ impl Resolve<'_> {
         column: &ColumnInput,
         in_view: &[SourceColumn],
     ) -> Result<ColumnView, Failed> {
-        let kind_of = |name: &str| {
-            let found = in_view.iter().find(|c| c.name == name).map(|c| c.kind);
+        let sealed = |name: &str| {
+            let found = in_view.iter().find(|c| c.name == name);
             found.ok_or_else(|| not_granted(format!("column {table}.{name}")))
         };
         let (name, looked_up) = match column.lookup() {
             None => {
-                of_kind(table, &column.name, kind_of(&column.name)?, column.kind)?;
+                of_kind(table, &column.name, sealed(&column.name)?.kind, column.kind)?;
                 (column.name.clone(), None)
             }
             Some(lookup) => {
-                of_kind(table, lookup.by, kind_of(lookup.by)?, ColumnKind::Code)?;
+                let by = sealed(lookup.by)?;
+                of_kind(table, lookup.by, by.kind, ColumnKind::Code)?;
+                if by.token {
+                    let message = format!("nobody can know the codes of {table}.{}", by.name);
+                    return Err(Failed::contract("lookup_by_token", message));
+                }
                 let codes = self.dictionaries.of(self.data, table, lookup.by)?;
                 let found = self.lookups.look_up(lookup, &codes)?;
                 of_kind(table, &column.name, found.kind, column.kind)?;
-                self.dictionaries.add(table, &column.name, found.dictionary);
+                self.dictionaries.set(table, &column.name, found.dictionary);
                 (lookup.by.to_owned(), Some(found.values))
             }
         };

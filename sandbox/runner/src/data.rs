@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::Schema;
-use sekisho_dataset::{DatasetError, FileCheck, GrantedKeys, Kind, OpenTable, SealedVersion};
+use sekisho_dataset::{DatasetError, FileCheck, GrantedKeys, Kind, OpenTable, Rule, SealedVersion};
 use sekisho_engine::{Batches, Source, SourceColumn, SourceError};
 use sekisho_module::ColumnKind;
 use sekisho_vault::VerifyingIdentity;
@@ -59,7 +59,9 @@ impl Source for SealedSource {
     fn columns(&self, table: &str) -> Option<Vec<SourceColumn>> {
         let columns = self.tables.get(table)?.columns().iter();
         let columns = columns.filter_map(|column| {
-            Some(SourceColumn { name: column.name.clone(), kind: column_kind(column.kind)? })
+            let (name, kind) = (column.name.clone(), column_kind(column.kind)?);
+            let token = matches!(column.rule, Rule::Token { .. });
+            Some(SourceColumn { name, kind, token })
         });
         Some(columns.collect())
     }

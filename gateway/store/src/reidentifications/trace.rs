@@ -1,5 +1,7 @@
 //! The workers' side of a re-identification: leases out, sealed tokens in.
 
+use std::sync::Arc;
+
 use sekisho_access::{
     Guarded, Permit,
     action::{HoldTrace, LeaseTrace},
@@ -12,16 +14,17 @@ use sekisho_domain::{
     reidentification::ReidentificationEvent,
     run::{Lease, MAX_ATTEMPTS},
 };
+use sekisho_vault::seal;
 use sha2::{Digest, Sha256};
 use sqlx::AnyConnection;
 
-use super::{ended, load, tokens_name, update};
+use super::{ended, load, tokens_context, tokens_name, update};
 use crate::{
-    Store, StoreError, body, bring_ins::first_missing, leases::Leased, log::record, runs::load_run,
-    writer::Outcome,
+    Store, StoreError, body, bring_ins::first_missing, keys::Scope, leases::Leased,
+    linkage::is_closed_to, log::record, runs::load_run, writer::Outcome,
 };
 
-const IN_STATE: &str = "SELECT body FROM reidentification WHERE state = $1 ORDER BY id";
+const IN_STATE: &str = "SELECT id, body FROM reidentification WHERE state = $1 ORDER BY id";
 
 impl Store {
     /// Whether a confirmed order waits for a worker.
@@ -46,7 +49,7 @@ impl Store {
     ) -> Result<Option<(Reidentification, Leased)>, StoreError> {
         let lease = Lease { lease_id: LeaseId::new(permit.at()), worker_id, expires_at };
         let (at, actor, request_id) = (permit.at(), *permit.actor(), permit.request_id());
-        let taken = lease.clone();
+        let (taken, linkage) = (lease.clone(), Arc::clone(&self.linkage));
         let done = self
             .writer
             .effect(&permit, move |tx| {
@@ -59,13 +62,11 @@ impl Store {
                         return Ok((None, vec![]));
                     };
                     let run = load_run(tx, found.order.run_id).await?;
-                    if first_missing(tx, &run).await?.is_some() {
+                    if first_missing(tx, &run).await?.is_some()
+                        || is_closed_to(tx, &linkage, &run, at).await?
+                    {
                         // It cannot be done again as it was.
-                        found.state = found.state.apply(ReidentificationEvent::Refuse)?;
-                        update(tx, &found).await?;
-                        let kind = ended(found.order.reidentification_id, found.state);
-                        let event = Event { at, request_id: None, actor: Actor::System {}, kind };
-                        return Ok((None, vec![event]));
+                        return Ok((None, vec![refuse(tx, &mut found, at).await?]));
                     }
                     found.attempts += 1;
                     found.lease = Some(taken);
@@ -99,7 +100,8 @@ impl Store {
     /// Extends the lease of a trace to `until`.
     ///
     /// # Errors
-    /// [`StoreError::Conflict`] `LEASE_LOST` when the lease is not the present one.
+    /// [`StoreError::Conflict`] `LEASE_LOST` when the lease is not the present one, or the
+    /// matrix now keeps apart what its run joins and the order was refused (LK-3).
     pub async fn hold_trace(
         &self,
         permit: Permit<HoldTrace>,
@@ -107,21 +109,27 @@ impl Store {
         until: Timestamp,
     ) -> Result<(), StoreError> {
         let id = permit.resource().reidentification_id;
+        let (at, linkage) = (permit.at(), Arc::clone(&self.linkage));
         let done = self
             .writer
             .effect(&permit, move |tx| {
                 Box::pin(async move {
                     let mut found = held(tx, id, lease_id).await?;
+                    let run = load_run(tx, found.order.run_id).await?;
+                    if is_closed_to(tx, &linkage, &run, at).await? {
+                        return Ok((false, vec![refuse(tx, &mut found, at).await?]));
+                    }
                     found.lease = found.lease.map(|lease| Lease { expires_at: until, ..lease });
                     update(tx, &found).await?;
-                    Ok(((), vec![]))
+                    Ok((true, vec![]))
                 })
             })
-            .await;
-        done.map(drop)
+            .await?;
+        if done.value { Ok(()) } else { Err(lease_lost()) }
     }
 
-    /// Takes over the tokens that a worker sealed for the identified zone.
+    /// Takes over the tokens that a worker sealed for the identified zone, sealed once more
+    /// under the run's key: what they tell ends with it (SV-3).
     ///
     /// # Errors
     /// [`StoreError::Conflict`] `LEASE_LOST` when the lease is not the present one.
@@ -134,27 +142,36 @@ impl Store {
         let id = permit.resource().reidentification_id;
         let sha256 = hex::encode(Sha256::digest(&sealed_tokens));
         let name = tokens_name(id, &sha256);
-        self.objects.put(&name, sealed_tokens).await?;
+        let order = self.reidentification(id).await?.for_decision().order.clone();
+        let key = self.keys.find(Scope::Run(order.project_id, order.run_id)).await?;
+        let twice_sealed = seal(&key, &tokens_context(id), &sealed_tokens)?;
+        self.objects.put(&name, twice_sealed).await?;
         let kind =
             EventKind::ReidentificationSealed { reidentification_id: id, sha256: sha256.clone() };
         let event = record(&permit, kind);
+        let (at, linkage) = (permit.at(), Arc::clone(&self.linkage));
         let done = self
             .writer
             .effect(&permit, move |tx| {
                 Box::pin(async move {
                     let mut found = held(tx, id, lease_id).await?;
+                    let run = load_run(tx, found.order.run_id).await?;
+                    if is_closed_to(tx, &linkage, &run, at).await? {
+                        return Ok((false, vec![refuse(tx, &mut found, at).await?]));
+                    }
                     found.state = found.state.apply(ReidentificationEvent::Seal)?;
                     (found.lease, found.tokens_sha256) = (None, Some(sha256));
                     update(tx, &found).await?;
-                    Ok(((), vec![event]))
+                    Ok((true, vec![event]))
                 })
             })
-            .await;
+            .await
+            .and_then(|done| if done.value { Ok(()) } else { Err(lease_lost()) });
         if let Err(StoreError::Conflict { code: "LEASE_LOST", .. }) = done {
             // Close-out empties the folder too; this is only sooner.
             let _ = self.objects.remove(&name).await;
         }
-        done.map(drop)
+        done
     }
 
     /// Ends a trace that failed: what the environment spoiled is tried again.
@@ -241,7 +258,8 @@ async fn in_state(
     connection: &mut AnyConnection,
     state: ReidentificationState,
 ) -> Result<Vec<Reidentification>, StoreError> {
-    body::decode_all(&sqlx::query(IN_STATE).bind(state.name()).fetch_all(connection).await?)
+    let rows = sqlx::query(IN_STATE).bind(state.name()).fetch_all(connection).await?;
+    body::decode_readable("reidentification", &rows)
 }
 
 /// The order, if `lease_id` is its present lease.
@@ -251,11 +269,23 @@ async fn held(
     lease_id: LeaseId,
 ) -> Result<Reidentification, StoreError> {
     let found = load(connection, id).await?;
-    if is_held(&found, lease_id) {
-        Ok(found)
-    } else {
-        Err(StoreError::conflict("LEASE_LOST", "the trace is no longer this worker's"))
-    }
+    if is_held(&found, lease_id) { Ok(found) } else { Err(lease_lost()) }
+}
+
+fn lease_lost() -> StoreError {
+    StoreError::conflict("LEASE_LOST", "the trace is no longer this worker's")
+}
+
+/// Ends an order that cannot be traced any more; the gateway does this by itself.
+async fn refuse(
+    tx: &mut AnyConnection,
+    found: &mut Reidentification,
+    at: Timestamp,
+) -> Result<Event, StoreError> {
+    (found.state, found.lease) = (found.state.apply(ReidentificationEvent::Refuse)?, None);
+    update(tx, found).await?;
+    let kind = ended(found.order.reidentification_id, found.state);
+    Ok(Event { at, request_id: None, actor: Actor::System {}, kind })
 }
 
 fn is_held(found: &Reidentification, lease_id: LeaseId) -> bool {

@@ -3,14 +3,17 @@
 use sekisho_access::{
     action::{
         CloseProject, ConfirmReidentification, FetchReidentification, HoldTrace, LeaseTrace,
-        OrderReidentification,
+        OrderReidentification, RegisterDataset,
     },
-    resource::{ProjectResource, ReidentificationRegister, ReidentificationResource},
+    resource::{
+        ProjectResource, ReidentificationRegister, ReidentificationResource, Site as TheSite,
+    },
 };
 use sekisho_audit::EventKind;
 use sekisho_domain::{
-    FailureClass, LeaseId, PersonId, Reidentification, ReidentificationId, ReidentificationState,
-    Role,
+    FailureClass, GrantedTable, JoinedDataset, LeaseId, PersonId, Reidentification,
+    ReidentificationId, ReidentificationState, Role,
+    dataset::InformationKind,
     reidentification::{
         CONFIRM_WITHIN, InquiryPurpose, InquiryRecipient, ReidentificationOrder, SignedOrder,
     },
@@ -19,9 +22,10 @@ use sekisho_domain::{
 use sekisho_store::StoreError;
 
 use super::{
+    closing::keys,
     conflict,
-    site::{Login, Site},
-    study::{Study, sha256},
+    site::{BEGINNING, Login, Site},
+    study::{Study, dataset, sha256},
 };
 
 /// An order of the steward for a released output of a new study, and a second steward.
@@ -29,6 +33,12 @@ async fn ordered(site: &Site) -> (Study, Login, Reidentification) {
     let study = Study::begin(site).await;
     let producer = study.steward.person.organisation_id;
     let second = site.join(&study.steward, producer, &[Role::Steward]).await;
+    let ordered = ordered_of(site, &study).await;
+    (study, second, ordered)
+}
+
+/// An order of the steward for a released output of a study.
+async fn ordered_of(site: &Site, study: &Study) -> Reidentification {
     let run = study.succeeded(site, b"an output").await;
     let release = study.released(site, &run).await;
     let order = ReidentificationOrder {
@@ -60,7 +70,7 @@ async fn ordered(site: &Site) -> (Study, Login, Reidentification) {
     let permit =
         site.permit::<OrderReidentification>(&study.steward, ReidentificationRegister).await;
     let ordered = site.store().order_reidentification(permit, wanted).await.unwrap();
-    (study, second, ordered.into_inner())
+    ordered.into_inner()
 }
 
 fn resource(study: &Study, ordered: &Reidentification) -> ReidentificationResource {
@@ -143,9 +153,51 @@ pub(crate) async fn sv_3_closing_a_project_erases_sealed_tokens(site: &mut Site)
     let folder = site.folder.path().join("objects/reidentifications").join(id);
     // One that came while the gateway was killed: no row knows of it.
     std::fs::write(folder.join("00"), b"tokens").unwrap();
+    let permit = site.permit::<FetchReidentification>(&second, resource(&study, &order)).await;
+    let fetched = site.store().fetch_reidentification(permit).await.unwrap().into_inner();
+    assert_eq!(fetched.1, b"tokens");
+    // Whoever keeps the object holds what needs the run's key, whatever the zone's key opens.
+    let kept = std::fs::read(folder.join(sha256(b"tokens"))).unwrap();
+    assert!(!kept.windows(6).any(|bytes| bytes == b"tokens"));
+    let run = order.order.run_id.to_string();
+    assert!(keys(site).await.iter().any(|(scope, _)| *scope == run));
     close(site, &study).await;
+    assert!(!keys(site).await.iter().any(|(scope, _)| *scope == run));
     let permit = site.permit::<FetchReidentification>(&second, resource(&study, &order)).await;
     assert_eq!(conflict(site.store().fetch_reidentification(permit).await), "PROJECT_CLOSED");
+    site.store().finish_erasures(site.now()).await.unwrap();
+    assert!(std::fs::read_dir(&folder).map_or(0, Iterator::count) == 0);
+}
+
+pub(crate) async fn sv_3_an_order_that_cannot_be_read_holds_up_nobody(site: &mut Site) {
+    let (spoiled, second, order) = ordered(site).await;
+    let other = spoiled.another(site).await;
+    let confirmed = ordered_of(site, &other).await;
+    let digest = confirmed.order_sha256.clone();
+    confirm(site, (&other, &second, &confirmed), second.person.person_id, &digest).await.unwrap();
+    let id = order.order.reidentification_id.to_string();
+    for state in ["ordered", "confirmed"] {
+        sqlx::query("UPDATE reidentification SET state = $1, body = '{' WHERE id = $2")
+            .bind(state)
+            .bind(&id)
+            .execute(&mut site.raw().await)
+            .await
+            .unwrap();
+        site.store().tend_reidentifications(site.now()).await.unwrap();
+    }
+    assert!(site.store().trace_waits().await.unwrap());
+    lease(site, &other).await;
+    close(site, &other).await;
+    assert_eq!(state(site, &confirmed).await, ReidentificationState::Refused);
+    let folder = site.folder.path().join("objects/reidentifications").join(&id);
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("00"), b"tokens").unwrap();
+    close(site, &spoiled).await;
+    sqlx::query("UPDATE erasure SET body = '{' WHERE project_id = $1")
+        .bind(other.project.project_id.to_string())
+        .execute(&mut site.raw().await)
+        .await
+        .unwrap();
     site.store().finish_erasures(site.now()).await.unwrap();
     assert!(std::fs::read_dir(&folder).map_or(0, Iterator::count) == 0);
 }
@@ -154,6 +206,67 @@ async fn close(site: &Site, study: &Study) {
     let resource = ProjectResource { terms: study.terms() };
     let permit = site.permit::<CloseProject>(&study.steward, resource).await;
     site.store().close_project(permit, "the study has ended".to_owned()).await.unwrap();
+}
+
+pub(crate) async fn lk_3_a_trace_ends_when_its_rule_is_closed(site: &mut Site) {
+    const DATE: &str =
+        "INSERT INTO linkage_date (rule, opens_at) VALUES ('pseudonymised_public', 0)";
+    let (study, second, order) = ordered(site).await;
+    join_with_the_ndb(site, &study, &order).await;
+    let digest = order.order_sha256.clone();
+    confirm(site, (&study, &second, &order), second.person.person_id, &digest).await.unwrap();
+    sqlx::query(DATE).execute(&mut site.raw().await).await.unwrap();
+    let lease_id = lease(site, &study).await;
+    hold(site, &study, &order, lease_id).await.unwrap();
+    sqlx::query("DELETE FROM linkage_date").execute(&mut site.raw().await).await.unwrap();
+    assert_eq!(conflict(hold(site, &study, &order, lease_id).await), "LEASE_LOST");
+    assert_eq!(state(site, &order).await, ReidentificationState::Refused);
+
+    let study = study.another(site).await;
+    let order = ordered_of(site, &study).await;
+    join_with_the_ndb(site, &study, &order).await;
+    confirm(site, (&study, &second, &order), second.person.person_id, &digest).await.unwrap();
+    let worker = site.worker(study.worker);
+    let permit = site.permit_to::<LeaseTrace>(&worker, ReidentificationRegister).await;
+    let until = site.now().plus_seconds(60);
+    assert!(site.store().lease_trace(permit, study.worker, until).await.unwrap().is_none());
+    assert_eq!(state(site, &order).await, ReidentificationState::Refused);
+}
+
+/// Makes the order's run one that joined the NDB's pseudonymised information.
+async fn join_with_the_ndb(site: &Site, study: &Study, order: &Reidentification) {
+    let granted = |table: &str| GrantedTable {
+        table: table.to_owned(),
+        columns: vec![],
+        row_filter: "".into(),
+    };
+    let mut joined = dataset("receipts", "v1", BEGINNING);
+    (joined.database, joined.holds) = ("ndb".to_owned(), InformationKind::Pseudonymised);
+    if site.store().dataset("receipts", None).await.is_err() {
+        let permit = site.permit::<RegisterDataset>(&study.steward, TheSite).await;
+        site.store().register_dataset(permit, joined).await.unwrap();
+    }
+    let joined = JoinedDataset {
+        dataset_id: "receipts".to_owned(),
+        dataset_version: "v1".to_owned(),
+        tables: vec![granted("sy")],
+    };
+    let mut project = study.project.clone();
+    (project.agreement.tables, project.agreement.joined) =
+        (vec![granted("patients")], vec![joined]);
+    let mut module = study.module.clone();
+    module.inputs = ["patients", "sy"].map(|table| (table.to_owned(), vec![])).to_vec();
+    let mut run = site.store().run(order.order.run_id).await.unwrap().for_decision().clone();
+    run.joined = project.agreement.joined.iter().map(JoinedDataset::version).collect();
+    for (table, id, body) in [
+        ("project", project.project_id.to_string(), serde_json::to_string(&project)),
+        ("module", module.module_id.to_string(), serde_json::to_string(&module)),
+        ("run", run.run_id.to_string(), serde_json::to_string(&run)),
+    ] {
+        let update = format!("UPDATE {table} SET body = $1 WHERE id = $2");
+        let update = sqlx::query(sqlx::AssertSqlSafe(update)).bind(body.unwrap()).bind(id);
+        update.execute(&mut site.raw().await).await.unwrap();
+    }
 }
 
 /// The study's worker takes the waiting trace.

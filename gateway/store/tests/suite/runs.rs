@@ -75,6 +75,8 @@ pub(crate) async fn sv_4_runs_above_the_agreed_rate_are_refused(site: &mut Site)
     let refused_id = refused.run.run_id;
     assert_eq!(conflict(study.place(site, &study.researcher, refused).await), "RUN_RATE");
     assert!(site.store().run(refused_id).await.is_err());
+    let left = site.folder.path().join("objects/parameters").join(refused_id.to_string());
+    assert!(!left.exists(), "nothing sealed stays of what was refused");
     assert_eq!(site.names_since(mark).await, ["run_requested"; 3]);
 
     // A hand-picked burst: of many at once no more than the rate get through.

@@ -11,7 +11,7 @@ use std::{
 
 use sekisho_access::{
     Action, ActiveSession, Authorizer, Caller, Permit, PolicyEngine, SessionRecord, StepUps, Who,
-    action::RegisterPerson, resource::Site as TheSite,
+    action::RegisterPerson, linkage::LinkageMatrix, resource::Site as TheSite,
 };
 use sekisho_audit::{Actor, Checkpoint, CheckpointSigner, Event, EventKind, MerkleLog};
 use sekisho_domain::{
@@ -131,6 +131,7 @@ impl Site {
             database_url: &self.url,
             objects: &self.folder.path().join("objects"),
             vault: self.vault.clone(),
+            linkage: LinkageMatrix::shipped().unwrap(),
             signer: signer(),
             tap,
         })

@@ -71,6 +71,24 @@ impl Study {
         Self { steward, researcher, module_reviewer, reviewers, project, module, worker }
     }
 
+    /// Another project of the same people, with a module of its own.
+    pub(crate) async fn another(&self, site: &Site) -> Self {
+        let project = project(site, &[&self.researcher]);
+        record(site, &self.steward, &project).await;
+        let module = submit(site, &self.researcher, &project).await;
+        let approve = ModuleEvent::Approve;
+        let module = decide(site, &self.module_reviewer, &project, &module, approve).await.unwrap();
+        Self {
+            steward: self.steward.clone(),
+            researcher: self.researcher.clone(),
+            module_reviewer: self.module_reviewer.clone(),
+            reviewers: self.reviewers.clone(),
+            project,
+            module,
+            worker: self.worker,
+        }
+    }
+
     pub(crate) fn terms(&self) -> ProjectTerms {
         terms(&self.project)
     }

@@ -12,12 +12,11 @@ use arrow::array::UInt32Array;
 use arrow::compute::{concat_batches, take_record_batch};
 use arrow::error::ArrowError;
 use arrow::record_batch::RecordBatch;
-use hmac::{Hmac, KeyInit as _, Mac as _};
-use sekisho_vault::{Context, Key, Zeroizing};
-use sha2::Sha256;
+use sekisho_vault::{Context, Key};
 
 use super::{BucketRows, Scan};
 use crate::failure::Failed;
+use crate::keyed::Keyed;
 use crate::merge::tokens;
 
 /// Rows that are put in order together, and held for it.
@@ -25,18 +24,13 @@ pub(super) const BLOCK_ROWS: usize = 131_072;
 /// Rows of a batch that is handed on.
 pub(super) const BATCH_ROWS: usize = 8_192;
 
-/// A keyed order: places are HMAC-SHA-256 of what is placed.
+/// A keyed order: places are keyed values of what is placed.
 #[derive(Clone)]
-pub(super) struct Order(Hmac<Sha256>);
+pub(super) struct Order(Keyed);
 
 impl Order {
     pub(super) fn new(key: &Key) -> Self {
-        // HMAC fills a short key up with zeros to its block of 64 bytes (RFC 2104).
-        let mut block = Zeroizing::new([0_u8; 64]);
-        if let Some(start) = block.first_chunk_mut() {
-            *start = *key.danger_bytes();
-        }
-        Self(Hmac::new((&*block).into()))
+        Self(Keyed::new(key))
     }
 
     fn buckets(&self, buckets: u32) -> Vec<u32> {
@@ -46,9 +40,7 @@ impl Order {
     }
 
     fn place(&self, what: &str, number: u64) -> [u8; 32] {
-        let mut mac = self.0.clone();
-        mac.update(Context::new(what).number(number).encode());
-        mac.finalize().into_bytes().into()
+        self.0.value(&Context::new(what).number(number))
     }
 }
 

@@ -9,7 +9,7 @@ use sekisho_proto::v1;
 use sekisho_proto::v1::FailureClass;
 use sekisho_proto::v1::cell::Value;
 
-use crate::support::{Job, Memory, failure, grant, guest, job, report, root, table};
+use crate::support::{Job, Memory, failure, grant, guest, job, report, root, table, visits};
 
 /// A table with scores and groups of sites; of the north there are none in the data, of the
 /// west there is no score.
@@ -143,4 +143,12 @@ fn ri_1_a_table_that_fails_its_checks_is_not_looked_into() {
     job.bring_ins[0].csv.extend(b"090-1234-5678,rural,1,1\n");
     let failed = failure(job);
     assert_eq!((failed.class, failed.code), (FailureClass::ContractViolation, "bring_in"));
+}
+
+#[test]
+fn nothing_is_looked_up_by_an_identifier() {
+    let mut job = looking_up("by-site");
+    job.data = Arc::new(visits(300).tokens("visits", "site"));
+    let failed = failure(job);
+    assert_eq!((failed.class, failed.code), (FailureClass::ContractViolation, "lookup_by_token"));
 }

@@ -15,6 +15,7 @@ mod lung;
 #[cfg(test)]
 mod misfit;
 #[cfg(test)]
+mod own_codes;
 mod per_patient;
 #[cfg(test)]
 mod support;

@@ -59,7 +59,9 @@ impl Memory {
     ) -> Self {
         let columns = columns
             .into_iter()
-            .map(|(name, kind, array)| (SourceColumn { name: name.to_owned(), kind }, array))
+            .map(|(name, kind, array)| {
+                (SourceColumn { name: name.to_owned(), kind, token: false }, array)
+            })
             .collect();
         let dictionaries = dictionaries
             .iter()
@@ -69,6 +71,13 @@ impl Memory {
             .collect();
         let tokens = tokens.to_vec();
         self.tables.insert(name.to_owned(), MemoryTable { columns, tokens, dictionaries });
+        self
+    }
+
+    /// Says that a column's codes stand for identifiers.
+    pub(crate) fn tokens(mut self, table: &str, name: &str) -> Self {
+        let table = self.tables.get_mut(table).unwrap();
+        table.columns.iter_mut().find(|(column, _)| column.name == name).unwrap().0.token = true;
         self
     }
 

@@ -38,6 +38,28 @@ fn a_row_filter_compares_codes_as_text() {
 }
 
 #[test]
+fn invariant_9_a_code_that_only_rows_outside_the_view_have_reaches_no_guest() {
+    for (filter, sites) in [
+        ("site = 'west'", &["west"][..]),
+        ("weight < 0", &[]),
+        ("", &["east", "west"]),
+        ("weight IS NULL OR weight >= 0", &["east", "west"]),
+    ] {
+        for module in ["columns", "by-site"] {
+            let mut job = job(module);
+            job.view[0].row_filter = filter.to_owned();
+            // Both give a row for each code of the dictionary that they are shown.
+            let rows = table(&report(job).outputs[0]);
+            let labels: Vec<_> = rows.iter().map(|row| row[0].clone()).collect();
+            let sites: Vec<_> = sites.iter().map(|site| Value::Label(site.to_string())).collect();
+            assert_eq!(labels, sites, "{module} {filter}");
+            let patients = rows.iter().find(|row| row[0] == Value::Label("west".to_owned()));
+            assert!(patients.is_none_or(|row| row[1] == Value::Count(100)), "{module} {filter}");
+        }
+    }
+}
+
+#[test]
 fn a_row_filter_may_use_a_granted_column_that_the_module_does_not_declare() {
     let mut job = job("trivial");
     job.manifest = job.manifest.replace("    { name = \"weight\", kind = \"float\" },\n", "");

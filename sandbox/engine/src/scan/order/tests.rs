@@ -19,7 +19,7 @@ impl Source for Rows {
     }
 
     fn columns(&self, _: &str) -> Option<Vec<SourceColumn>> {
-        Some(vec![SourceColumn { name: "row".to_owned(), kind: ColumnKind::Int }])
+        Some(vec![SourceColumn { name: "row".to_owned(), kind: ColumnKind::Int, token: false }])
     }
 
     fn rows(&self, _: &str) -> Result<u64, SourceError> {

@@ -1,0 +1,5 @@
+-- Which project an order belongs to, so that a close-out reads its own alone.
+ALTER TABLE reidentification ADD COLUMN project_id TEXT NOT NULL DEFAULT '';
+UPDATE reidentification SET project_id = coalesce(
+    CASE WHEN json_valid(body) THEN json_extract(body, '$.order.project_id') END, '');
+CREATE INDEX reidentification_project ON reidentification (project_id, id);
