@@ -134,6 +134,7 @@ impl Ingest<'_> {
         progress.rows(read.totals.read);
         check_totals(name, &read, intake.max_rejected)?;
         let keyed_digest = attempt.tokens.names().keyed_digest(&read.sha256);
+        attempt.same_pass(file, &keyed_digest)?;
         let (totals, note) = (read.totals, read.note);
         let source = SourceNote { table: name.clone(), rows: totals.read, keyed_digest };
         attempt.tables.push(DoneTable { totals, source, note });

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::intake::{Gate, Verdict};
 use crate::process::{BatchBuilder, Counter, FieldError, Frequent, Outcome, RowProcessor};
 use crate::rejects::Rejects;
-use crate::source::Rows;
+use crate::source::{Rows, changed};
 use crate::{IngestError, PatientTokens, SourceError};
 
 /// Errors listed for one file; a file with more is wrong as a whole.
@@ -77,7 +77,7 @@ impl TableIntake<'_> {
         step: Step<'_>,
         sink: Sink<'_>,
     ) -> Result<TableRead, IngestError> {
-        let frequent = self.frequent(table, file, open)?;
+        let (frequent, first_pass) = self.frequent(table, file, open)?;
         let mut rows = open()?;
         let mut reading = Reading {
             processor: processor(self.profile, table, file, &*rows, frequent)?,
@@ -96,6 +96,10 @@ impl TableIntake<'_> {
                 reading.hand_on(sink)?;
             }
         }
+        let sha256 = rows.digest();
+        if first_pass.is_some_and(|first| first != sha256) {
+            return Err(changed(file));
+        }
         if reading.totals.read == 0 {
             let reason = "it holds no rows".to_owned();
             let (code, column) = ("source.empty_file", String::new());
@@ -106,17 +110,18 @@ impl TableIntake<'_> {
             return Err(failed(file, reading.errors));
         }
         let note = reading.processor.notes(table);
-        Ok(TableRead { totals: reading.totals, sha256: rows.digest(), note })
+        Ok(TableRead { totals: reading.totals, sha256, note })
     }
 
+    /// The codes that are not rare, and the SHA-256 of what they were counted in, if anything.
     fn frequent(
         &mut self,
         table: &TableSpec,
         file: &std::path::Path,
         open: &dyn Fn() -> Result<Box<dyn Rows>, IngestError>,
-    ) -> Result<Frequent, IngestError> {
+    ) -> Result<(Frequent, Option<[u8; 32]>), IngestError> {
         if !Counter::is_needed(table) {
-            return Ok(Frequent::default());
+            return Ok((Frequent::default(), None));
         }
         let mut rows = open()?;
         let mut counter = Counter::of(table, rows.headers());
@@ -135,7 +140,7 @@ impl TableIntake<'_> {
                 counter.row(&fields, token);
             }
         }
-        Ok(counter.frequent())
+        Ok((counter.frequent(), Some(rows.digest())))
     }
 
     fn row(
