@@ -68,6 +68,22 @@ pub enum DatasetError {
         /// Row within the pushed batch, counted from 0.
         row: usize,
     },
+    /// A column has more distinct codes than its dictionary may hold.
+    #[error(
+        "table {table}: the codes of column {column} take {bytes} bytes, at most {most} are \
+         sealed. A column of free text or of ids has no place among codes: leave it out or make \
+         it coarser"
+    )]
+    TooManyCodes {
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+        /// Size of its sealed dictionary.
+        bytes: u64,
+        /// The most that is sealed.
+        most: u64,
+    },
     /// A file of a version is missing, changed, truncated, renamed or swapped.
     #[error("{file}: {reason}")]
     Tampered {
@@ -136,6 +152,7 @@ impl DatasetError {
             Self::Empty { .. } => "dataset.empty",
             Self::Revision { .. } => "profile.revision",
             Self::MissingValue { .. } => "dataset.missing_value",
+            Self::TooManyCodes { .. } => "dataset.too_many_codes",
             Self::Tampered { .. } => "dataset.tampered",
             Self::Unknown(_) => "dataset.unknown",
             Self::Unjoinable(_) => "dataset.unjoinable",

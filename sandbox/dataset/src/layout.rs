@@ -10,6 +10,9 @@ pub(crate) const KEYS: &str = "keys.json";
 pub(crate) const DICTIONARIES: &str = "dictionaries";
 pub(crate) const MANIFEST_LABEL: &str = "sekisho.dataset.manifest.v1";
 
+/// Largest sealed dictionary of a column, in bytes: writer and reader hold one whole.
+pub(crate) const MAX_DICTIONARY_BYTES: u64 = 512 << 20;
+
 pub(crate) fn bucket_file(table: &str, bucket: u32) -> String {
     format!("{table}/bucket-{bucket:04}.parquet")
 }

@@ -277,6 +277,11 @@ pub(crate) fn check_file(
 }
 
 pub(crate) fn read_small(folder: &Path, path: &str) -> Result<Vec<u8>, DatasetError> {
+    read_up_to(folder, path, MAX_SMALL_FILE)
+}
+
+/// Reads a file of a version that has at most so many bytes.
+fn read_up_to(folder: &Path, path: &str, most: u64) -> Result<Vec<u8>, DatasetError> {
     let full = folder.join(path);
     let file = match File::open(&full) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -285,8 +290,8 @@ pub(crate) fn read_small(folder: &Path, path: &str) -> Result<Vec<u8>, DatasetEr
         file => file.map_err(DatasetError::io(&full, "opening"))?,
     };
     let mut bytes = Vec::new();
-    let read = file.take(MAX_SMALL_FILE + 1).read_to_end(&mut bytes);
-    if read.map_err(DatasetError::io(&full, "reading"))? as u64 > MAX_SMALL_FILE {
+    let read = file.take(most.saturating_add(1)).read_to_end(&mut bytes);
+    if read.map_err(DatasetError::io(&full, "reading"))? as u64 > most {
         return Err(DatasetError::tampered(path, "too large"));
     }
     Ok(bytes)

@@ -2,7 +2,8 @@
 //!
 //! Rows wait in memory as plain columns (8 bytes a number, 4 bytes a code) until there are
 //! [`WAITING_BYTES`] of them; then those of the largest table go to disk as a sorted run,
-//! sealed under a key that is never written, and are merged at the end. So memory grows with
+//! sealed under a key that is never written, and are merged at the end; of many runs some are
+//! merged before, so that few are open at once. So memory grows with
 //! patients (8 bytes each and table) and with distinct codes, not with rows.
 
 mod columns;
@@ -38,6 +39,10 @@ pub const DEFAULT_BUCKETS: u32 = 8;
 
 /// Most bytes of rows that wait in memory.
 const WAITING_BYTES: usize = 64 << 20;
+
+/// Most sorted runs of one size that are merged at once: each holds an open file and some of
+/// its rows in memory.
+const FAN_IN: usize = 32;
 
 /// How a version is to be sealed.
 #[derive(Clone, Debug)]
@@ -119,6 +124,10 @@ pub struct SealedWriter {
     patients: Vec<u64>,
     /// Most bytes of rows that wait in memory.
     pub(crate) waiting_bytes: usize,
+    /// Most sorted runs that are merged at once.
+    pub(crate) fan_in: usize,
+    /// Largest sealed dictionary, in bytes.
+    pub(crate) most_codes: u64,
     folder: SealingFolder,
 }
 
@@ -153,6 +162,8 @@ impl SealedWriter {
             sealed: BTreeMap::new(),
             patients: Vec::new(),
             waiting_bytes: WAITING_BYTES,
+            fan_in: FAN_IN,
+            most_codes: layout::MAX_DICTIONARY_BYTES,
             folder,
         })
     }
@@ -171,7 +182,7 @@ impl SealedWriter {
         if self.tables.iter().map(TableRows::bytes).sum::<usize>() > self.waiting_bytes
             && let Some(largest) = self.tables.iter_mut().max_by_key(|rows| rows.bytes())
         {
-            largest.spill(self.buckets, self.folder.path())?;
+            largest.spill(self.buckets, self.fan_in, self.folder.path())?;
         }
         Ok(())
     }
@@ -204,8 +215,8 @@ impl SealedWriter {
         };
         let rows = self.tables.remove(place);
         let keys = FreshKeys::generate(spec)?;
-        let min_cell = self.profile.min_cell;
-        let seal = files::TableSeal { place: &self.place, spec, keys: &keys, min_cell };
+        let (min_cell, most_codes) = (self.profile.min_cell, self.most_codes);
+        let seal = files::TableSeal { place: &self.place, spec, keys: &keys, min_cell, most_codes };
         let (entry, tokens) = seal.write(rows, self.buckets, &self.folder, step)?;
         let sealed = SealedTable {
             patient_keys: keys.narrow(entry.patient_column()),

@@ -97,14 +97,15 @@ impl RowProcessor {
         if !lacking.is_empty() {
             return Err(lacking);
         }
-        let removed = table.removed.iter();
-        let removed = removed.filter_map(|gone| headers.iter().position(|h| *h == gone.source));
+        let place = |source: &String| headers.iter().position(|header| header == source);
+        let removed = table.removed.iter().map(|gone| &gone.source);
+        let removed = removed.filter_map(|source| Some((place(source)?, source.clone())));
         let scrubs = table.columns.iter().any(|column| column.rule == Rule::FreeText);
         Ok(Self {
             columns,
             person,
             missing: profile.missing.clone(),
-            scrubber: scrubs.then(|| Scrubber::new(removed.collect())),
+            scrubber: scrubs.then(|| Scrubber::new(removed.collect(), profile.moves_dates())),
             together: Together::of(table),
             one_row: OneRow::of(table),
             values: Vec::new(),
@@ -180,8 +181,10 @@ impl RowProcessor {
         errors: &mut Vec<FieldError>,
     ) -> Result<Outcome, IngestError> {
         let id = self.person.id(fields, number, &self.missing);
-        if let Some(scrubber) = &mut self.scrubber {
-            scrubber.next_row(fields);
+        if let Some(scrubber) = &mut self.scrubber
+            && let Err(wrong) = scrubber.next_row(fields)
+        {
+            errors.push(wrong);
         }
         self.values.clear();
         let mut outcome = Outcome::Kept;

@@ -99,11 +99,11 @@ impl Ingest<'_> {
         let fresh = Fresh { tokens, gate, inputs };
         let mut attempt = match begun {
             Some(begun) => {
-                begun.fits(&fresh, (format, profile), files)?;
+                let passes = begun.fits(&fresh, (format, profile), files)?;
                 if let Some(version) = &begun.published {
                     return this.finish(&journal, version, begun.record, lists);
                 }
-                Attempt::go_on(&this, journal, profile, begun, fresh)?
+                Attempt::go_on(&this, journal, profile, (begun, passes), fresh)?
             }
             None => Attempt::begin(&this, journal, profile, intake, fresh)?,
         };
@@ -136,6 +136,7 @@ impl Ingest<'_> {
         let read = taking.read(table, from, progress, &mut sink)?;
         check_totals(name, &read, intake.max_rejected)?;
         let keyed_digest = attempt.tokens.names().keyed_digest(&read.sha256);
+        attempt.same_pass(from.file, &keyed_digest)?;
         let (totals, note) = (read.totals, read.note);
         let source = SourceNote { table: name.clone(), rows: totals.read, keyed_digest };
         attempt.tables.push(DoneTable { totals, source, note });

@@ -4,6 +4,7 @@ mod bounded;
 mod csv;
 mod dicom;
 mod fhir;
+mod headers;
 mod parquet;
 mod receipt;
 
@@ -135,7 +136,11 @@ impl HashedReader {
 }
 
 fn sha256_of(file: &Path) -> Result<[u8; 32], IngestError> {
-    let mut hashed = HashedReader::open(file)?;
+    sha256_through(HashedReader::open(file)?, file)
+}
+
+/// Hashes what is left of an open file.
+fn sha256_through(mut hashed: HashedReader, file: &Path) -> Result<[u8; 32], IngestError> {
     io::copy(&mut hashed, &mut io::sink()).map_err(|source| io_error(file, source))?;
     Ok(hashed.hash.finish())
 }
@@ -146,6 +151,11 @@ impl Read for HashedReader {
         self.hash.0.borrow_mut().update(buffer.get(..read).unwrap_or_default());
         Ok(read)
     }
+}
+
+/// The file was another when it was read before, in the same ingest.
+pub(crate) fn changed(file: &Path) -> IngestError {
+    csv::whole(file, "source.changed", "it changed while it was read: nothing is published")
 }
 
 fn io_error(file: &Path, source: io::Error) -> IngestError {

@@ -11,7 +11,7 @@ use crate::intake::{Gate, Verdict};
 use crate::process::{BatchBuilder, Counter, FieldError, Frequent, Outcome, RowProcessor};
 use crate::rejects::Rejects;
 use crate::run::Progress;
-use crate::source::Rows;
+use crate::source::{Rows, changed};
 use crate::{IngestError, PatientTokens, SourceError};
 
 /// Errors listed for one file; a file with more is wrong as a whole.
@@ -87,7 +87,7 @@ impl TableIntake<'_> {
         progress: &mut dyn Progress,
         sink: Sink<'_>,
     ) -> Result<TableRead, IngestError> {
-        let frequent = self.frequent(table, source, progress)?;
+        let (frequent, first_pass) = self.frequent(table, source, progress)?;
         let TableSource { file, size, open } = *source;
         progress.start(&format!("reading {}", table.name), size);
         let mut rows = open()?;
@@ -109,6 +109,10 @@ impl TableIntake<'_> {
                 reading.hand_on(sink)?;
             }
         }
+        let sha256 = rows.digest();
+        if first_pass.is_some_and(|first| first != sha256) {
+            return Err(changed(file));
+        }
         reading.hand_on(sink)?;
         if !reading.errors.is_empty() {
             return Err(failed(file, reading.errors));
@@ -116,17 +120,18 @@ impl TableIntake<'_> {
         progress.at(size);
         progress.rows(reading.totals.read);
         let note = reading.processor.notes(table);
-        Ok(TableRead { totals: reading.totals, sha256: rows.digest(), note })
+        Ok(TableRead { totals: reading.totals, sha256, note })
     }
 
+    /// The codes that are not rare, and the SHA-256 of what they were counted in, if anything.
     fn frequent(
         &mut self,
         table: &TableSpec,
         source: &TableSource<'_>,
         progress: &mut dyn Progress,
-    ) -> Result<Frequent, IngestError> {
+    ) -> Result<(Frequent, Option<[u8; 32]>), IngestError> {
         if !Counter::is_needed(table) {
-            return Ok(Frequent::default());
+            return Ok((Frequent::default(), None));
         }
         progress.start(&format!("counting {}", table.name), source.size);
         let mut rows = (source.open)()?;
@@ -153,7 +158,7 @@ impl TableIntake<'_> {
         }
         progress.at(source.size);
         progress.rows(number);
-        Ok(counter.frequent())
+        Ok((counter.frequent(), Some(rows.digest())))
     }
 
     fn row(

@@ -238,13 +238,20 @@ impl Profile {
         self.tables.iter().find(|table| table.name == name)
     }
 
+    /// Whether it moves dates by a secret of their person (DP-4).
+    #[must_use]
+    pub fn moves_dates(&self) -> bool {
+        shifts::shift_days(&self.tables).is_some()
+    }
+
     /// Whether dates of one person from both profiles, read together, would tell by how many
-    /// days one of them moves them (DP-4): the other keeps days, or moves them differently.
+    /// days one of them moves them (DP-4): the other keeps days or months, be it in free text,
+    /// or moves them differently.
     #[must_use]
     pub fn undoes_shift_of(&self, other: &Self) -> bool {
         let shifts = [self, other].map(|profile| shifts::shift_days(&profile.tables));
         let keeps = |profile: &Self| {
-            profile.tables.iter().flat_map(|table| &table.columns).any(shifts::keeps_days)
+            profile.tables.iter().flat_map(|table| &table.columns).any(shifts::keeps_months)
         };
         match shifts {
             [Some(one), Some(two)] => one != two,

@@ -14,7 +14,7 @@ use parquet::encryption::decrypt::FileDecryptionProperties;
 use parquet::errors::ParquetError;
 use sekisho_vault::{Key, open};
 
-use super::{FileCheck, SealedVersion, check_entry, check_file, read_small, sealed};
+use super::{FileCheck, SealedVersion, check_entry, check_file, read_up_to, sealed};
 use crate::grant::TableKeys;
 use crate::layout::{self, Place};
 use crate::{ColumnSpec, DatasetError, DictionaryEntry, GrantedKeys, TableSpec, sealed_schema};
@@ -168,7 +168,9 @@ impl OpenTable {
         let entry = self.dictionaries.iter().find(|entry| entry.column == column);
         let entry = entry.ok_or_else(|| DatasetError::Unknown(format!("dictionary of {what}")))?;
         let path = layout::dictionary_file(&self.name, column);
-        let bytes = read_small(&self.folder, &path)?;
+        // The size is signed, and the writer seals none that is larger.
+        let most = entry.file.bytes.min(layout::MAX_DICTIONARY_BYTES);
+        let bytes = read_up_to(&self.folder, &path, most)?;
         check_entry(&path, &entry.file, &bytes)?;
         let context = self.place.dictionary(&self.name, column);
         let plain = open(key, &context, &bytes).map_err(sealed(&path))?;

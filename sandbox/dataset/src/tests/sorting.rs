@@ -6,16 +6,17 @@ use arrow::compute::concat_batches;
 use super::*;
 use crate::tests::round_trip::leaks;
 
-/// Seals the same rows in many small pushes, with so much room for them in memory.
-fn sealed(waiting_bytes: usize) -> (Site, usize) {
+/// Seals the same rows in many small pushes, with so much room for them in memory and so many
+/// runs merged at once.
+fn sealed(waiting_bytes: usize, fan_in: usize) -> (Site, usize) {
     let dir = tempfile::tempdir().unwrap();
     let (vault, identity) = (MemoryVault::new().unwrap(), SigningIdentity::generate().unwrap());
     let mut writer = SealedWriter::create(dir.path(), &profile(), &SealOptions::default()).unwrap();
-    writer.waiting_bytes = waiting_bytes;
-    for rows in event_rows().chunks(90) {
+    (writer.waiting_bytes, writer.fan_in) = (waiting_bytes, fan_in);
+    for rows in event_rows().chunks(30) {
         writer.push("events", &events(rows)).unwrap();
     }
-    for rows in people_rows().chunks(60) {
+    for rows in people_rows().chunks(20) {
         writer.push("people", &people(rows)).unwrap();
     }
     let runs = unnamed_files(dir.path()).len();
@@ -48,16 +49,24 @@ fn rows(site: &Site, table: &str, columns: &[&str]) -> RecordBatch {
 
 #[test]
 fn rows_that_went_through_disk_are_sealed_as_those_that_did_not() {
-    let (here, no_runs) = sealed(usize::MAX);
-    let (there, runs) = sealed(2 << 10);
+    let (here, no_runs) = sealed(usize::MAX, 2);
+    let (there, runs) = sealed(2 << 8, 100);
     assert_eq!(no_runs, 0);
-    assert!(runs > 8, "{runs} runs");
+    assert!(runs > 30, "{runs} runs");
+    same(&here, &there);
+    // Each stage leaves less than three runs of every level and table.
+    let (stages, few) = sealed(2 << 8, 3);
+    assert!(few > 2 && few <= 2 * 2 * 4, "{few} runs are open of {runs}");
+    same(&here, &stages);
+}
+
+fn same(here: &Site, there: &Site) {
     for (table, columns) in [
         ("people", vec!["patient", "town", "age", "weight", "seen"]),
         ("events", vec!["patient", "event"]),
     ] {
-        assert_eq!(rows(&here, table, &columns), rows(&there, table, &columns), "{table}");
-        let unique = [&here, &there]
+        assert_eq!(rows(here, table, &columns), rows(there, table, &columns), "{table}");
+        let unique = [here, there]
             .map(|site| site.open().unwrap().manifest().table(table).unwrap().uniqueness.unwrap());
         assert_eq!(unique[0], unique[1], "{table}");
         if table == "events" {
@@ -71,9 +80,9 @@ fn rows_that_went_through_disk_are_sealed_as_those_that_did_not() {
         let tables = manifest.tables.iter().map(|table| (table.rows, table.patients));
         (manifest.patients, tables.collect::<Vec<_>>())
     };
-    assert_eq!(counts(&here), counts(&there));
+    assert_eq!(counts(here), counts(there));
     let dictionary = |site: &Site| site.table("people", &["town"]).dictionary("town").unwrap();
-    assert_eq!(dictionary(&here), dictionary(&there));
+    assert_eq!(dictionary(here), dictionary(there));
 }
 
 #[test]

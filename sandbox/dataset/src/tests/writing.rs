@@ -165,6 +165,34 @@ fn another_profile_needs_a_higher_revision() {
 }
 
 #[test]
+fn more_codes_than_a_dictionary_may_hold_are_refused_before_publication() {
+    let site = site();
+    let file = site.folder.join("dictionaries/people.town.sealed");
+    let bytes = fs::metadata(file).unwrap().len();
+    let sealed = |most| {
+        let mut writer = create(site.root(), None).unwrap();
+        writer.most_codes = most;
+        writer.push("people", &people(&people_rows())).unwrap();
+        writer.push("events", &events(&event_rows())).unwrap();
+        finish(&site, writer)
+    };
+    let refused = sealed(bytes - 1).unwrap_err();
+    assert_eq!(refused.code(), "dataset.too_many_codes");
+    match refused {
+        DatasetError::TooManyCodes { table, column, .. } => {
+            assert_eq!((table.as_str(), column.as_str()), ("people", "town"));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(files(site.root()).iter().all(|file| !file.contains("v2")), "nothing is left");
+    let folder = sealed(bytes).unwrap().folder;
+    let second = SealedVersion::open(&folder, &site.identity.verifying()).unwrap();
+    let keys = second.unwrap_granted(&site.vault, &Grant::of(&[("people", &["town"])])).unwrap();
+    let table = second.open_table(&keys, "people", FileCheck::Sha256).unwrap();
+    assert_eq!(table.dictionary("town").unwrap().len(), 3);
+}
+
+#[test]
 fn batches_of_another_shape_are_refused() {
     let dir = tempfile::tempdir().unwrap();
     let mut writer = create(dir.path(), None).unwrap();

@@ -27,6 +27,8 @@ pub(super) struct TableSeal<'a> {
     pub(super) spec: &'a TableSpec,
     pub(super) keys: &'a FreshKeys,
     pub(super) min_cell: u32,
+    /// Largest sealed dictionary, in bytes.
+    pub(super) most_codes: u64,
 }
 
 impl TableSeal<'_> {
@@ -135,6 +137,14 @@ impl TableSeal<'_> {
         let key = self.keys.columns.get(column).ok_or_else(unknown)?;
         let plain = Zeroizing::new(serde_json::to_vec(texts).map_err(|_| unknown())?);
         let sealed = seal(key, &self.place.dictionary(&self.spec.name, column), &plain)?;
+        if sealed.len() as u64 > self.most_codes {
+            return Err(DatasetError::TooManyCodes {
+                table: self.spec.name.clone(),
+                column: column.to_owned(),
+                bytes: sealed.len() as u64,
+                most: self.most_codes,
+            });
+        }
         Ok(DictionaryEntry { column: column.to_owned(), file: folder.write(&path, &sealed)? })
     }
 }

@@ -13,13 +13,17 @@ use arrow::record_batch::RecordBatch;
 use sekisho_vault::{Context, Key, Zeroizing, open, seal};
 
 use super::columns::TableColumns;
+use super::merge::Merge;
 use crate::DatasetError;
 
-/// Rows of one sealed part: what merging holds decoded of each run.
+/// Rows of one sealed part, at most: what merging holds decoded of each run.
 pub(super) const PART_ROWS: usize = 16_384;
 
 /// Rows in the order of their tokens, part by part.
 pub(super) type Rows<'a> = Box<dyn Iterator<Item = Result<RecordBatch, DatasetError>> + 'a>;
+
+/// Takes the next rows of a bucket.
+type Part<'a> = &'a mut dyn FnMut(RecordBatch) -> Result<(), DatasetError>;
 
 #[derive(Debug)]
 pub(super) struct SealedRun {
@@ -38,21 +42,45 @@ impl SealedRun {
         buckets: u32,
         folder: &Path,
     ) -> Result<Self, DatasetError> {
+        let order = columns.order();
+        Self::of_buckets(buckets, folder, |bucket, part| {
+            let rows = columns.bucket(&order, bucket, buckets).chunks(PART_ROWS);
+            rows.into_iter().try_for_each(|rows| part(columns.gather(rows)?))
+        })
+    }
+
+    /// Writes the rows of several runs as one.
+    pub(super) fn merge(runs: &[Self], buckets: u32, folder: &Path) -> Result<Self, DatasetError> {
+        Self::of_buckets(buckets, folder, |bucket, part| {
+            let mut merge = Merge::new(runs.iter().map(|run| run.rows(bucket)).collect())?;
+            while let Some(rows) = merge.next()? {
+                part(rows)?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Writes what `rows` hands on of each bucket, part by part.
+    fn of_buckets(
+        buckets: u32,
+        folder: &Path,
+        rows: impl Fn(u32, Part<'_>) -> Result<(), DatasetError>,
+    ) -> Result<Self, DatasetError> {
         let file = tempfile::tempfile_in(folder);
         let file = file.map_err(DatasetError::io(folder, "creating a file to sort in"))?;
         let folder = folder.to_owned();
         let mut run = Self { folder, file, key: Key::generate()?, buckets: Vec::new() };
-        let (order, mut end) = (columns.order(), 0);
+        let mut end = 0;
         for bucket in 0..buckets {
             let mut parts = Vec::new();
-            for (part, rows) in (0..).zip(columns.bucket(&order, bucket, buckets).chunks(PART_ROWS))
-            {
-                let plain = encode(&columns.gather(rows)?)?;
-                let sealed = seal(&run.key, &context(bucket, part), &plain)?;
+            rows(bucket, &mut |rows| {
+                let plain = encode(&rows)?;
+                let sealed = seal(&run.key, &context(bucket, parts.len() as u64), &plain)?;
                 run.file.write_all(&sealed).map_err(run.io("writing a sorted run"))?;
                 parts.push((end, sealed.len()));
                 end += sealed.len() as u64;
-            }
+                Ok(())
+            })?;
             run.buckets.push(parts);
         }
         Ok(run)

@@ -13,13 +13,15 @@ use crate::{DatasetError, TableSpec};
 #[derive(Debug)]
 pub(super) struct TableRows {
     columns: TableColumns,
-    runs: Vec<SealedRun>,
+    /// Each level's runs hold the rows of so many of the level before; all of a level are
+    /// older than those before it.
+    levels: Vec<Vec<SealedRun>>,
     rows: u64,
 }
 
 impl TableRows {
     pub(super) fn new(spec: &TableSpec) -> Self {
-        Self { columns: TableColumns::new(spec), runs: Vec::new(), rows: 0 }
+        Self { columns: TableColumns::new(spec), levels: Vec::new(), rows: 0 }
     }
 
     pub(super) fn name(&self) -> &str {
@@ -42,17 +44,34 @@ impl TableRows {
         Ok(())
     }
 
-    /// Moves the waiting rows to disk, as a sorted run.
-    pub(super) fn spill(&mut self, buckets: u32, folder: &Path) -> Result<(), DatasetError> {
-        self.runs.push(SealedRun::write(&self.columns, buckets, folder)?);
+    /// Moves the waiting rows to disk, as a sorted run. `fan_in` runs of a level become one of
+    /// the next, so that a table of any size has few of them.
+    pub(super) fn spill(
+        &mut self,
+        buckets: u32,
+        fan_in: usize,
+        folder: &Path,
+    ) -> Result<(), DatasetError> {
+        let mut run = SealedRun::write(&self.columns, buckets, folder)?;
         self.columns.clear();
+        for level in &mut self.levels {
+            level.push(run);
+            if level.len() < fan_in {
+                return Ok(());
+            }
+            run = SealedRun::merge(level, buckets, folder)?;
+            level.clear();
+        }
+        self.levels.push(vec![run]);
         Ok(())
     }
 
     pub(super) fn sort(self, buckets: u32) -> SortedTable {
         let order = self.columns.order();
         let dictionaries = self.columns.dictionaries();
-        SortedTable { columns: self.columns, runs: self.runs, order, dictionaries, buckets }
+        // The oldest first.
+        let runs = self.levels.into_iter().rev().flatten().collect();
+        SortedTable { columns: self.columns, runs, order, dictionaries, buckets }
     }
 }
 

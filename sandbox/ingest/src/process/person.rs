@@ -1,4 +1,5 @@
 use sekisho_dataset::ROW_NUMBER;
+use sekisho_identifying::is_unseen;
 use unicode_normalization::UnicodeNormalization as _;
 
 use super::{FieldError, MAX_FIELD_BYTES, dates};
@@ -70,10 +71,13 @@ pub(crate) fn normalised_id(parts: &[&str]) -> Option<Vec<u8>> {
     (!id.is_empty()).then_some(id)
 }
 
-/// A text in one spelling: full and half width alike (NFKC), hiragana as katakana, Latin
+/// A text in one spelling: without letters that show nothing (U+FEFF and its like), full and half width alike (NFKC), hiragana as katakana, Latin
 /// letters in capitals, without spaces, dates as `YYYY-MM-DD`.
 pub(super) fn normalised(text: &str) -> String {
     let plain: String = text
+        .chars()
+        // Before: between two letters they would hinder NFKC.
+        .filter(|letter| !is_unseen(*letter))
         .nfkc()
         .filter(|letter| !letter.is_whitespace() && !letter.is_control())
         .map(|letter| match letter {
@@ -111,6 +115,18 @@ mod tests {
         assert_ne!(id(&["20030226"]), id(&["2003-02-26"]), "a number alone is no date");
         assert_ne!(id(&["ナイカク　ハナコ", "2003/2/27", "2"]), one);
         assert_ne!(id(&["ナイカクハナ", "コ2003/2/26", "2"]), one, "parts do not run together");
+    }
+
+    #[test]
+    fn lk_2_letters_that_show_nothing_make_no_other_person() {
+        let one = id(&["ナイカク　ハナコ", "2003/2/26", "2"]);
+        let hidden = "\u{feff}ナイ\u{200b}カク\u{ad} ハナコ\u{200d}";
+        assert_eq!(id(&[hidden, "\u{200e}2003/2/26", "2\u{2060}"]), one);
+        assert_eq!(normalised("ハ\u{200b}\u{3099}"), "バ", "they part no letter from its mark");
+        assert_eq!(normalised("葛\u{e0100}西"), "葛西");
+        let person = PersonId::new(vec![Some(0)], "id");
+        let wrong = person.id(&["\u{feff}\u{200b}"], 1, &[String::new()]).unwrap_err();
+        assert_eq!(wrong.code, "source.missing_value");
     }
 
     #[test]

@@ -121,7 +121,9 @@ impl Step {
                 Undeclared::Other(other) => Some(other.clone()),
                 Undeclared::Row => return Ok(Made { value: Value::NoRow, changed: true }),
             },
-            (Rule::FreeText, _) => about.scrubber.as_mut().map(|scrubber| scrubber.scrub(text)),
+            (Rule::FreeText, _) => {
+                about.scrubber.as_mut().map(|scrubber| scrubber.scrub(text)).transpose()?
+            }
             _ => {
                 declared(spec, text)?;
                 return Ok(Made { value: Value::Code(Some(text.to_owned())), changed: false });

@@ -12,6 +12,7 @@ use super::publish::{Published, Told};
 use super::{Ingest, Intake, Summary};
 use crate::intake::{Gate, ListNote};
 use crate::rejects::Rejects;
+use crate::source::changed;
 use crate::{Deletions, Format, IngestError, IntakeReport, PatientTokens};
 
 /// Everything that grows while tables are taken in.
@@ -25,7 +26,12 @@ pub(super) struct Attempt<'a> {
     pub(super) tables: Vec<DoneTable>,
     /// Tables that an earlier attempt finished.
     pub(super) resumed: Vec<String>,
+    /// Keyed digests of the files read so far: one may be that of several tables.
+    passes: Passes,
 }
+
+/// Keyed digests by file.
+type Passes = BTreeMap<PathBuf, String>;
 
 /// What every attempt makes anew.
 pub(super) struct Fresh {
@@ -48,9 +54,9 @@ impl<'a> Attempt<'a> {
         ingest.zone.remove_unfinished_rejects(&profile.id)?;
         let rejects = || ingest.zone.rejects(&profile.id, writer.version());
         let rejects = (intake.max_rejected > 0.0).then(rejects).transpose()?;
-        let (tables, resumed) = (Vec::new(), Vec::new());
+        let (tables, resumed, passes) = (Vec::new(), Vec::new(), BTreeMap::new());
         let Fresh { tokens, gate, inputs } = fresh;
-        Ok(Self { journal, inputs, writer, tokens, gate, rejects, tables, resumed })
+        Ok(Self { journal, inputs, writer, tokens, gate, rejects, tables, resumed, passes })
     }
 
     /// Goes on with the tables that are finished.
@@ -58,7 +64,7 @@ impl<'a> Attempt<'a> {
         ingest: &Ingest<'_>,
         journal: Journal<'a>,
         profile: &Profile,
-        begun: Begun,
+        (begun, passes): (Begun, Passes),
         fresh: Fresh,
     ) -> Result<Self, IngestError> {
         let Begun { record, persons, .. } = begun;
@@ -78,7 +84,13 @@ impl<'a> Attempt<'a> {
         let rejects = rejects.transpose()?;
         let tables = record.tables;
         let resumed = names(&tables);
-        Ok(Self { journal, inputs, writer, tokens, gate, rejects, tables, resumed })
+        Ok(Self { journal, inputs, writer, tokens, gate, rejects, tables, resumed, passes })
+    }
+
+    /// Refuses a file that was another when it was read for an earlier table.
+    pub(super) fn same_pass(&mut self, file: &Path, digest: &str) -> Result<(), IngestError> {
+        let first = self.passes.entry(file.to_owned()).or_insert_with(|| digest.to_owned());
+        if first == digest { Ok(()) } else { Err(changed(file)) }
     }
 
     /// Writes down that the tables so far are finished, each sealed and flushed.
@@ -97,13 +109,13 @@ impl<'a> Attempt<'a> {
 }
 
 impl Begun {
-    /// Refuses inputs that are not as they were.
+    /// Refuses inputs that are not as they were; gives the digests of the files read for it.
     pub(super) fn fits(
         &self,
         fresh: &Fresh,
         source: (Format, &Profile),
         files: &[(String, PathBuf)],
-    ) -> Result<(), IngestError> {
+    ) -> Result<Passes, IngestError> {
         same(&self.record.inputs, &fresh.inputs)?;
         same_sources(&self.record.tables, files, source, &fresh.tokens)
     }
@@ -200,32 +212,111 @@ fn same(then: &Inputs, now: &Inputs) -> Result<(), IngestError> {
     }
 }
 
-/// The sources of finished tables are read again, for their hash.
+/// The sources of finished tables are read again, for their hash; gives the keyed digests.
 fn same_sources(
     tables: &[DoneTable],
     files: &[(String, PathBuf)],
     (format, profile): (Format, &Profile),
     tokens: &PatientTokens,
-) -> Result<(), IngestError> {
+) -> Result<Passes, IngestError> {
     // A receipt's file is that of several tables.
-    let mut digests: BTreeMap<&Path, String> = BTreeMap::new();
+    let mut digests: BTreeMap<PathBuf, String> = BTreeMap::new();
     for table in tables {
         let name = &table.source.table;
         let differs = || IngestError::ResumeDiffers { what: format!("the source of {name}") };
         let (_, file) = files.iter().find(|(given, _)| given == name).ok_or_else(differs)?;
         let spec = profile.table(name).ok_or_else(differs)?;
-        let digest = match digests.get(file.as_path()) {
+        let digest = match digests.get(file) {
             Some(digest) => digest.clone(),
             None => tokens.names().keyed_digest(&format.sha256(file, spec)?),
         };
         if digest != table.source.keyed_digest {
             return Err(differs());
         }
-        digests.insert(file, digest);
+        digests.insert(file.clone(), digest);
     }
-    Ok(())
+    Ok(digests)
 }
 
 fn io(path: &Path, source: std::io::Error) -> IngestError {
     IngestError::Io { path: path.to_owned(), doing: "looking up", source }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use sekisho_dataset::SealOptions;
+    use sekisho_vault::{FileVault, ReceivingKey};
+
+    use super::*;
+    use crate::intake::{IntakeLists, PersonList};
+    use crate::source::Encoding;
+    use crate::{IdentifiedZone, Progress};
+
+    const PROFILE: &str = r#"
+id = "both"
+title = { ja = "両", en = "Both" }
+description = { ja = "試験用", en = "For tests" }
+source = "tests"
+licence = "CC0-1.0"
+"#;
+
+    /// Adds a row when a step begins.
+    struct AddsAt<'a>(&'a str, &'a Path);
+
+    impl Progress for AddsAt<'_> {
+        fn start(&mut self, what: &str, _: u64) {
+            if what == self.0 {
+                let rows = fs::read_to_string(self.1).unwrap();
+                fs::write(self.1, rows + "P3,c\n").unwrap();
+            }
+        }
+
+        fn at(&mut self, _: u64) {}
+    }
+
+    #[test]
+    fn a_file_of_several_tables_that_changes_between_them_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name);
+        let vault = Arc::new(FileVault::create(&at("vault")).unwrap());
+        let receiving = ReceivingKey::create(&at("sealed"), &at("public"), vault).unwrap();
+        let zone = IdentifiedZone::init(&at("identified"), jiff::civil::date(2026, 11, 28));
+        let zone = zone.unwrap();
+        let ingest = Ingest {
+            zone: &zone,
+            receiver: receiving.public(),
+            out: &at("datasets"),
+            options: SealOptions::default(),
+            now: jiff::Timestamp::UNIX_EPOCH,
+        };
+        let table = |name: &str| {
+            format!(
+                r#"[[tables]]
+name = "{name}"
+description = {{ ja = "表", en = "Table" }}
+columns = [
+  {{ name = "patient", kind = "patient", source = "pid", description = {{ ja = "患者", en = "Patient" }} }},
+  {{ name = "code", kind = "code", description = {{ ja = "符号", en = "Code" }}, dummy = {{ always = "c" }} }},
+]
+"#
+            )
+        };
+        let profile = Profile::parse(&[PROFILE, &table("one"), &table("two")].concat()).unwrap();
+        let file = at("rows.csv");
+        fs::write(&file, "pid,code\nP1,c\nP2,c\n").unwrap();
+        let files = ["one", "two"].map(|name| (name.to_owned(), file.clone()));
+        let (notices, optouts) = (PersonList::NoList, PersonList::NoList);
+        let encoding = Encoding::Utf8;
+        let lists = IntakeLists { notices, notice_days: 30, optouts, encoding };
+        let intake = Intake { encoding, lists, max_rejected: 0.0, resume: false };
+        let taken = |what| {
+            let progress = &mut AddsAt(what, &file);
+            ingest.source(Format::Csv, &profile, &files, &intake, progress)
+        };
+        assert_eq!(taken("reading two").unwrap_err().code(), "source.changed");
+        assert!(!at("datasets/both/v1").exists());
+        taken("never").unwrap();
+    }
 }

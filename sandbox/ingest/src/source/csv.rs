@@ -5,6 +5,7 @@ use encoding_rs::{Encoding as Charset, SHIFT_JIS, UTF_8};
 use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
 
 use super::bounded::{Bounded, MAX_ROW, TooLong};
+use super::headers::Headers;
 use super::{Digest, HashedReader, Rows, io_error};
 use crate::process::{FieldError, MAX_FIELD_BYTES};
 use crate::{IngestError, SourceError};
@@ -68,7 +69,7 @@ impl CsvRows {
     }
 
     fn read_headers(&self) -> Result<Vec<String>, IngestError> {
-        let mut headers = Vec::new();
+        let mut headers = Headers::default();
         for (index, field) in self.record.iter().enumerate() {
             let bad =
                 |code, reason: &str| self.error(code, 1, format!("number {}", index + 1), reason);
@@ -80,12 +81,9 @@ impl CsvRows {
             if name.len() > MAX_FIELD_BYTES {
                 return Err(bad("source.long_field", "the header is too long"));
             }
-            if headers.contains(&name) {
-                return Err(bad("source.duplicate_column", "the header stands twice"));
-            }
-            headers.push(name);
+            headers.add(name).map_err(|(code, reason)| bad(code, &reason))?;
         }
-        Ok(headers)
+        Ok(headers.into_names())
     }
 }
 

@@ -185,6 +185,10 @@ fn missing_columns_are_listed_together() {
 fn empty_files_and_bad_headers_are_refused() {
     assert_eq!(errors(b"")[0].0, "source.empty_file");
     assert_eq!(errors(b"pid,pid\n1,2\n")[0].0, "source.duplicate_column");
+    let names: Vec<_> = (0..150_000).map(|number| number.to_string()).collect();
+    let many = format!("{}\n1\n", names.join(","));
+    let wanted = ("source.too_many_columns", 1, "number 4097".to_owned());
+    assert_eq!(errors(many.as_bytes()), [wanted]);
     assert_eq!(errors(b"pid,\xff\n1,2\n")[0].0, "source.bad_encoding");
 }
 

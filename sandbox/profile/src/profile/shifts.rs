@@ -29,8 +29,13 @@ pub(super) fn shift_days(tables: &[TableSpec]) -> Option<u32> {
 }
 
 /// Whether a column tells days as they were.
-pub(super) fn keeps_days(column: &ColumnSpec) -> bool {
+fn keeps_days(column: &ColumnSpec) -> bool {
     column.kind == Kind::Date && column.rule == Rule::Keep
+}
+
+/// Whether a column of a profile that moves no dates tells days or months as they were.
+pub(super) fn keeps_months(column: &ColumnSpec) -> bool {
+    keeps_days(column) || matches!(column.rule, Rule::DateTo(Precision::Month) | Rule::FreeText)
 }
 
 fn wrong(spec: &ColumnSpec, table: &TableSpec, days: u32) -> Option<&'static str> {

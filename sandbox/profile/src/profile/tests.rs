@@ -236,11 +236,22 @@ fn dp_4_a_join_that_would_tell_the_shift_is_known() {
     let (moved, kept) = (profile(shift, shift), profile("", ""));
     let week = profile("rule = { shift_days = 7 },", "rule = { shift_days = 7 },");
     let month = profile("rule = { date_to = \"month\" },", "rule = { date_to = \"month\" },");
+    let year = profile("rule = { date_to = \"year\" },", "rule = { date_to = \"year\" },");
+    let with_text = |profile: &Profile| {
+        let (before, after) = profile.toml().rsplit_once("\n]").unwrap();
+        let text = r#"  { name = "note", kind = "code", rule = { free_text = true }, description = { ja = "記録", en = "Note" }, dummy = { always = "x" } },"#;
+        Profile::parse(&format!("{before}\n{text}\n]{after}")).unwrap()
+    };
+    let (noted, moved_and_noted) = (with_text(&year), with_text(&moved));
     for (one, other, undoes) in [
+        (&moved, &year, false),
+        (&moved, &noted, true),
+        // Free text beside moved dates keeps no days.
+        (&moved, &moved_and_noted, false),
         (&moved, &kept, true),
         (&moved, &week, true),
         (&moved, &moved, false),
-        (&moved, &month, false),
+        (&moved, &month, true),
         (&kept, &month, false),
     ] {
         assert_eq!((one.undoes_shift_of(other), other.undoes_shift_of(one)), (undoes, undoes));

@@ -124,3 +124,28 @@ fn a_second_row_of_a_person_is_wrong_in_a_table_of_one_a_person() {
     assert_eq!((read.totals.sealed, read.totals.rejected, rejects.rows), (2, 1, 1));
     assert!(read.totals.balance());
 }
+
+/// Rare codes are counted in one pass and replaced in another: over one and the same file.
+#[test]
+fn a_file_that_changes_between_two_passes_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("visits.csv");
+    let profile = Profile::parse(&with_rules()).unwrap();
+    let taken = |second: &str| {
+        let passes = std::cell::RefCell::new(vec![nine_in_the_west(), second.to_owned()]);
+        let open = || -> Result<Box<dyn Rows>, IngestError> {
+            let rows = passes.borrow_mut().remove(0);
+            fs::write(&file, format!("{HEADER}{rows}")).unwrap();
+            Ok(Box::new(CsvRows::open(&file, Encoding::Utf8)?))
+        };
+        let (mut tokens, mut gate) = (tokens(), Gate::default());
+        let mut intake =
+            TableIntake { profile: &profile, tokens: &mut tokens, gate: &mut gate, rejects: None };
+        let table = profile.table("visits").unwrap();
+        let source = TableSource { file: &file, size: 0, open: &open };
+        intake.read(table, &source, &mut Silent, &mut |_| Ok(())).map(|read| read.totals)
+    };
+    assert_eq!(taken(&nine_in_the_west()).unwrap().sealed, 9);
+    let swapped = taken(&nine_in_the_west().replace("P9", "P8")).unwrap_err();
+    assert_eq!(swapped.code(), "source.changed");
+}
