@@ -103,6 +103,25 @@ pub enum IngestError {
         /// Those that are known.
         known: Vec<String>,
     },
+    /// The person's id has another number of parts than those of its id space.
+    #[error(
+        "ids of {id_space} have {} part(s), one a line; the file holds {found}",
+        .wanted.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
+    )]
+    IdParts {
+        /// The id space.
+        id_space: String,
+        /// Parts of the ids in it.
+        wanted: Vec<usize>,
+        /// Parts of this one.
+        found: usize,
+    },
+    /// The file with a person's id is not encoded as it was said to be.
+    #[error("the file with the id is not {encoding}: say how it is encoded with --encoding")]
+    IdEncoding {
+        /// What it was to be.
+        encoding: &'static str,
+    },
     /// What is left was made of something else than what is given now.
     #[error(
         "what is left of the ingest does not fit: {what} differs. Without --resume it starts anew"
@@ -170,6 +189,8 @@ impl IngestError {
             Self::Busy { .. } => "ingest.busy",
             Self::DeletionsChanged => "ingest.deletions_changed",
             Self::UnknownIdSpace { .. } => "ingest.unknown_id_space",
+            Self::IdParts { .. } => "ingest.id_parts",
+            Self::IdEncoding { .. } => "ingest.id_encoding",
             Self::ResumeDiffers { .. } => "ingest.resume_differs",
             Self::ResumeTampered { .. } => "ingest.resume_tampered",
             Self::Order(_) => "ingest.order",

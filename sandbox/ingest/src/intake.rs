@@ -8,7 +8,7 @@ mod report;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-pub(crate) use id_spaces::IdSpaces;
+pub(crate) use id_spaces::{IdSpaces, id_parts};
 pub use lists::{IntakeLists, PersonList};
 pub(crate) use register::Register;
 pub use register::{DeletionRequest, Deletions};

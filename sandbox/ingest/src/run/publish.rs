@@ -126,7 +126,7 @@ impl Ingest<'_> {
         if let Some(taken) = taken {
             let written = self.report(&sealed, &taken)?;
             register = Some(self.unchanged(&taken.said.deletions, sealed.version().profile())?);
-            self.zone.id_spaces().add(&sealed.version().profile().id_space)?;
+            self.zone.id_spaces().add(sealed.version().profile())?;
             told = Told {
                 report: Some(written.write(&sealed.folder(), self.zone.identity())?),
                 rejects: taken.rejects.map(Rejects::finish).transpose()?,

@@ -216,6 +216,35 @@ fn op_2_a_deletion_request_under_a_mistyped_id_space_is_refused() {
 }
 
 #[test]
+fn op_2_a_deletion_request_that_could_match_nobody_is_refused() {
+    let ward = Ward::new();
+    json(&ward.seal(&[]));
+    let add = |id: &[u8], extra: &[&str]| {
+        let id = ward.put("id.txt", id);
+        let request = ["--id-file", &id, "--reference", "D-1", "--received-on", "2026-11-01"];
+        ward.0.run(&[&["deletions", "add"], &request[..], extra].concat(), &["--zone"])
+    };
+    let (space, new) = (["--id-space", "ward"], ["--id-space", "new", "--new-id-space"]);
+    let profile = ward.0.at("ward.toml");
+    let profile = ["--new-id-space", "--profile", profile.to_str().unwrap()];
+    let (kana, _, _) = encoding_rs::SHIFT_JIS.encode("ナイカク\n");
+    for (id, extra, code) in [
+        (&kana[..], &space[..], "ingest.id_encoding"),
+        (b"", &space, "ingest.no_id"),
+        ("\u{feff}\n \n".as_bytes(), &space, "ingest.no_id"),
+        (b"00000007\n2003-02-26\n", &space, "ingest.id_parts"),
+        (b"00000007\n2003-02-26\n", &profile, "ingest.id_parts"),
+    ] {
+        assert_eq!(Ward::refusal(&add(id, extra)).0, code);
+    }
+    json(&add(&kana, &[&new[..], &["--encoding", "cp932"]].concat()));
+    json(&add(b"ABE\n2003-02-26\n", &new));
+    // As an editor of Windows writes it.
+    json(&add("\u{feff}00000007\r\n".as_bytes(), &space));
+    assert_eq!(totals(&json(&ward.seal(&[])))[4], 2);
+}
+
+#[test]
 fn op_1_days_since_a_notice_are_counted_in_japan() {
     let ward = Ward::new();
     let notices = ward.put("notices.csv", b"id,date\n00000001,2026-01-01\n");

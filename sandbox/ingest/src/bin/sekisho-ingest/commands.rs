@@ -187,15 +187,18 @@ pub(crate) fn reidentified(args: &RejectsArgs, call: Call) -> Result<Done, Inges
 pub(crate) fn add_deletion(args: &DeletionArgs, call: Call) -> Result<Done, IngestError> {
     let zone = call.zone(&args.zone)?;
     let content = sekisho_vault::read_private_file(&args.id_file)?;
-    let id = String::from_utf8_lossy(&content);
+    let id = args.encoding.decode_id(&content)?;
     let parts: Vec<&str> = id.lines().filter(|line| !line.trim().is_empty()).collect();
-    let id_space = match &args.profile {
-        Some(file) => profile(file)?.id_space,
-        None => args.id_space.clone().unwrap_or_default(),
-    };
+    let profile = args.profile.as_deref().map(profile).transpose()?;
+    let id_space = profile.as_ref().map(|profile| profile.id_space.clone());
+    let id_space = id_space.or_else(|| args.id_space.clone()).unwrap_or_default();
     if !args.new_id_space {
         zone.check_id_space(&id_space)?;
     }
+    if parts.is_empty() {
+        return Err(IngestError::NoId);
+    }
+    zone.check_id_parts(&id_space, profile.as_ref(), parts.len())?;
     zone.record_deletion(&id_space, &parts, &args.reference, args.received_on)?;
     let reference = &args.reference;
     Ok(Done {
