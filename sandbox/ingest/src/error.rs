@@ -1,5 +1,5 @@
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sekisho_dataset::{DatasetError, ProfileErrors};
 use sekisho_deployment::DeploymentError;
@@ -68,7 +68,10 @@ pub enum IngestError {
         totals: crate::Totals,
     },
     /// More rows were wrong than `--max-rejected` allows.
-    #[error("table {table}: {rejected} of {read} rows were rejected, too many to go on")]
+    #[error(
+        "table {table}: {rejected} of {read} rows were rejected, too many to go on{}",
+        kept(.file.as_deref())
+    )]
     TooManyRejected {
         /// The table.
         table: String,
@@ -76,6 +79,8 @@ pub enum IngestError {
         rejected: u64,
         /// Rows read.
         read: u64,
+        /// The sealed file that holds those of all tables so far.
+        file: Option<PathBuf>,
     },
     /// Persons who should have stayed out were found in the sealed version, which was removed.
     #[error("{persons} person(s) who stay out were found sealed; the version was removed")]
@@ -203,6 +208,10 @@ impl IngestError {
             Self::Io { .. } => "ingest.io",
         }
     }
+}
+
+fn kept(file: Option<&Path>) -> String {
+    file.map(|file| format!("; they lie sealed in {}", file.display())).unwrap_or_default()
 }
 
 fn listed(errors: &[SourceError]) -> String {

@@ -13,6 +13,7 @@ use sekisho_dataset::{
 use sekisho_vault::ReceivingPublic;
 
 use crate::intake::IntakeLists;
+use crate::rejects::Rejects;
 use crate::source::{Encoding, Format};
 use crate::table::{TableIntake, TableRead, TableSource};
 use crate::{IdentifiedZone, IngestError, PatientTokens, Totals, day_in_japan, ehr};
@@ -134,7 +135,12 @@ impl Ingest<'_> {
         let mut sink = |batch| Ok(writer.push(name, &batch)?);
         let mut taking = TableIntake { profile, tokens, gate, rejects: rejects.as_mut() };
         let read = taking.read(table, from, progress, &mut sink)?;
-        check_totals(name, &read, intake.max_rejected)?;
+        let mut checked = check_totals(name, &read, intake.max_rejected);
+        if let Err(IngestError::TooManyRejected { file, .. }) = &mut checked {
+            // Now the steward needs them. Going on takes the file back.
+            *file = attempt.rejects.take().map(Rejects::finish).transpose()?;
+        }
+        checked?;
         let keyed_digest = attempt.tokens.names().keyed_digest(&read.sha256);
         let (totals, note) = (read.totals, read.note);
         let source = SourceNote { table: name.clone(), rows: totals.read, keyed_digest };
@@ -240,7 +246,7 @@ fn check_totals(table: &str, read: &TableRead, max_rejected: f64) -> Result<(), 
     }
     if totals.rejected as f64 > totals.read as f64 * max_rejected {
         let Totals { rejected, read, .. } = totals;
-        return Err(IngestError::TooManyRejected { table, rejected, read });
+        return Err(IngestError::TooManyRejected { table, rejected, read, file: None });
     }
     Ok(())
 }

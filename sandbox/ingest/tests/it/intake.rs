@@ -275,8 +275,15 @@ fn wrong_rows_go_to_a_sealed_file_up_to_the_share_that_is_allowed() {
     let (code, error) = ward.refused(&[]);
     assert_eq!(code, "source.bad_number");
     assert_eq!(error["errors"].as_array().unwrap().len(), 4);
-    assert_eq!(ward.refused(&["--max-rejected", "0.05"]).0, "ingest.too_many_rejected");
+    let (code, error) = ward.refused(&["--max-rejected", "0.05"]);
+    assert_eq!(code, "ingest.too_many_rejected");
     assert!(!ward.0.at("datasets/ward/v1").exists());
+    // They can be looked at, and where they are is said.
+    let refused = ward.0.at("identified/rejects/ward-v1.sealed");
+    let refused = refused.to_str().unwrap();
+    assert!(error["message"].as_str().unwrap().contains(refused), "{error}");
+    let shown = json(&ward.0.run(&["rejects", refused], &["--zone"]));
+    assert_eq!(shown.as_array().unwrap().len(), 4);
 
     let summary = json(&ward.seal(&["--max-rejected", "0.1"]));
     assert_eq!(totals(&summary), [44, 38, 0, 0, 0, 4, 2]);
@@ -286,6 +293,23 @@ fn wrong_rows_go_to_a_sealed_file_up_to_the_share_that_is_allowed() {
     assert_eq!(shown.as_array().unwrap().len(), 4);
     assert_eq!((&shown[0]["line"], &shown[0]["fields"][1]), (&42.into(), &"厚労　太郎".into()));
     assert_eq!(shown[1]["errors"][0][0], "source.out_of_range");
+}
+
+#[test]
+fn what_a_rejected_row_holds_does_not_steer_the_terminal() {
+    let ward = Ward::new();
+    let bad = "00000021,\u{1b}]0;x\u{7}\u{9b}2J\u{202e}内閣,many,東,\n";
+    ward.put("stays.csv", (rows() + bad).as_bytes());
+    let summary = json(&ward.seal(&["--max-rejected", "0.1"]));
+    let zone = ward.0.at("identified");
+    let shown = Command::new(env!("CARGO_BIN_EXE_sekisho-ingest"))
+        .args(["rejects", summary["rejects"].as_str().unwrap(), "--zone"])
+        .arg(zone)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(shown.stdout).unwrap();
+    assert!(text.contains("00000021,\\u{1b}]0;x\\u{7}\\u{9b}2J\\u{202e}内閣,many"), "{text}");
+    assert!(text.trim_end().lines().all(|line| !line.contains(char::is_control)), "{text}");
 }
 
 #[test]

@@ -18,7 +18,7 @@ use crate::args::{
     DeletionArgs, EhrArgs, FilesArgs, Folders, ReceiptArgs, ReidentifyArgs, RejectsArgs,
     ReportArgs, SourceArgs, Target, VerifyArgs,
 };
-use crate::show::{Bar, list_text, summary_text, to_json, totals_text};
+use crate::show::{Bar, harmless, list_text, summary_text, to_json, totals_text};
 
 /// How the program was started.
 #[derive(Clone, Copy)]
@@ -169,11 +169,14 @@ pub(crate) fn rejects(args: &RejectsArgs, call: Call) -> Result<Done, IngestErro
     for row in &rows {
         for (code, column, reason) in &row.errors {
             text.push_str(&format!(
-                "\n  {} line {} column {column}: {reason} [{code}]",
-                row.table, row.line
+                "\n  {} line {} column {}: {} [{code}]",
+                row.table,
+                row.line,
+                harmless(column),
+                harmless(reason)
             ));
         }
-        text.push_str(&format!("\n    {}", row.fields.join(",")));
+        text.push_str(&format!("\n    {}", harmless(&row.fields.join(","))));
     }
     Ok(Done { text, json: to_json(&rows) })
 }
