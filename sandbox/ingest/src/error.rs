@@ -97,6 +97,24 @@ pub enum IngestError {
     /// A deletion request was recorded after the ingest had joined them (OP-2).
     #[error("a deletion request was recorded meanwhile: run the ingest again, it joins them all")]
     DeletionsChanged,
+    /// The zone's register of deletion requests is not there (OP-2).
+    #[error(
+        "{file} is missing: put the register of deletion requests back. For a zone that never \
+         had one, `deletions init` makes an empty one"
+    )]
+    RegisterMissing {
+        /// Where it should lie.
+        file: PathBuf,
+    },
+    /// The register lacks requests that an earlier version was held against (OP-2).
+    #[error(
+        "the register of deletion requests does not begin with those that {report} names: put \
+         the newer one back, or record them again in that order"
+    )]
+    RegisterRolledBack {
+        /// The earlier version's report.
+        report: PathBuf,
+    },
     /// No source was taken in under this id space, so nothing could take effect in it.
     #[error(
         "the zone knows no id space {id_space}, only: {}. If it is to come, say --new-id-space",
@@ -193,6 +211,8 @@ impl IngestError {
             Self::Survivors { .. } => "ingest.survivors",
             Self::Busy { .. } => "ingest.busy",
             Self::DeletionsChanged => "ingest.deletions_changed",
+            Self::RegisterMissing { .. } => "ingest.register_missing",
+            Self::RegisterRolledBack { .. } => "ingest.register_rolled_back",
             Self::UnknownIdSpace { .. } => "ingest.unknown_id_space",
             Self::IdParts { .. } => "ingest.id_parts",
             Self::IdEncoding { .. } => "ingest.id_encoding",

@@ -12,7 +12,7 @@ use sekisho_dataset::{
 };
 use sekisho_vault::ReceivingPublic;
 
-use crate::intake::IntakeLists;
+use crate::intake::{IntakeLists, reports_in};
 use crate::rejects::Rejects;
 use crate::source::{Encoding, Format};
 use crate::table::{TableIntake, TableRead, TableSource};
@@ -95,6 +95,8 @@ impl Ingest<'_> {
         let (mut gate, lists) = intake.lists.gate(profile, today, &mut tokens)?;
         // Read once: what is joined is what the report says was joined.
         let deletions = this.zone.deletions()?;
+        let signer = this.zone.identity().verifying();
+        deletions.check_begins_as_in(&reports_in(&this.out.join(&profile.id), &signer)?)?;
         gate.join_deletions(&deletions, &profile.id_space);
         let inputs = this.inputs(format, profile, intake, (&lists, &deletions), &tokens)?;
         let fresh = Fresh { tokens, gate, inputs };

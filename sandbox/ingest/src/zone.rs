@@ -46,10 +46,16 @@ impl IdentifiedZone {
             made.map_err(|source| io(parent, "creating the folder", source))?;
         }
         create_private_dir(folder)?;
-        for key in [SECRET, SEALING] {
-            if !exists(&folder.join(key)) {
-                Key::generate()?.save(&folder.join(key))?;
+        let key = folder.join(SEALING);
+        if !exists(&key) {
+            Key::generate()?.save(&key)?;
+        }
+        // The secret comes after the register: where it is, a register that is missing was lost.
+        if !exists(&folder.join(SECRET)) {
+            if !Deletions::exists(folder) {
+                Deletions::create(folder, &Key::load(&key)?)?;
             }
+            Key::generate()?.save(&folder.join(SECRET))?;
         }
         if !exists(&folder.join(SIGNING)) {
             SigningIdentity::generate()?.save(&folder.join(SIGNING))?;
@@ -95,7 +101,18 @@ impl IdentifiedZone {
         PatientTokens::new(self.secret.clone(), id_space)
     }
 
+    /// Makes an empty register of deletion requests, for a zone that never had one.
+    ///
+    /// # Errors
+    /// [`IngestError::Vault`] when there is one, which is kept.
+    pub fn create_register(&self) -> Result<(), IngestError> {
+        Deletions::create(&self.folder, &self.sealing)
+    }
+
     /// The register of deletion requests (OP-2).
+    ///
+    /// # Errors
+    /// [`IngestError::RegisterMissing`].
     pub fn deletions(&self) -> Result<Deletions, IngestError> {
         Deletions::open(&self.folder, &self.sealing)
     }

@@ -165,6 +165,7 @@ impl Ingest<'_> {
             manifest_sha256: version.manifest_sha256().to_owned(),
             profile_sha256: profile.sha256(),
             profile_revision: profile.revision,
+            id_space: profile.id_space.clone(),
             sealed_at: self.now.to_string(),
             tables: tables
                 .map(|(table, totals)| TableTotals { table: table.clone(), totals: *totals })

@@ -74,17 +74,17 @@ impl Ward {
         ["csv", "--profile", profile.to_str().unwrap(), "--table", &table].map(str::to_owned)
     }
 
-    fn refused(&self, extra: &[&str]) -> (String, Value) {
+    pub(crate) fn refused(&self, extra: &[&str]) -> (String, Value) {
         Self::refusal(&self.seal(extra))
     }
 
-    fn refusal(done: &Output) -> (String, Value) {
+    pub(crate) fn refusal(done: &Output) -> (String, Value) {
         assert_eq!(done.status.code(), Some(1), "{done:?}");
         let error: Value = serde_json::from_slice(&done.stderr).unwrap();
         (error["error"]["code"].as_str().unwrap().to_owned(), error["error"].clone())
     }
 
-    fn report(&self, version: &str) -> Value {
+    pub(crate) fn report(&self, version: &str) -> Value {
         let file = self.0.at(&format!("datasets/ward/{version}.intake.json"));
         let signer = self.0.at("identified/ingest-verify.pem");
         let args = ["report", file.to_str().unwrap(), "--signer", signer.to_str().unwrap()];
@@ -92,7 +92,7 @@ impl Ward {
     }
 }
 
-fn totals(summary: &Value) -> [u64; 7] {
+pub(crate) fn totals(summary: &Value) -> [u64; 7] {
     let of = &summary["totals"]["stays"];
     ["read", "sealed", "opted_out", "not_notified", "deleted", "rejected", "removed_by_rule"]
         .map(|name| of[name].as_u64().unwrap())
@@ -165,83 +165,6 @@ fn op_1_a_source_is_not_taken_until_it_is_said_of_each_list_that_it_is_or_is_not
     for list in ["notice list: there is none", "optout list joined: 1 row(s)"] {
         assert!(holds(&shown.stdout, list.as_bytes()), "{shown:?}");
     }
-}
-
-#[test]
-fn op_2_a_deletion_request_takes_effect_in_the_next_version_and_is_traceable() {
-    let ward = Ward::new();
-    assert_eq!(totals(&json(&ward.seal(&[])))[1], 38);
-    let id = ward.put("id.txt", b"00000007\n");
-    let zone = ["--id-space", "ward", "--id-file", &id, "--reference", "D-2026-1"];
-    let dated = [&["deletions", "add"][..], &zone, &["--received-on", "2026-11-01"]].concat();
-    json(&ward.0.run(&dated, &["--zone"]));
-    let summary = json(&ward.seal(&[]));
-    assert_eq!((totals(&summary)[1], totals(&summary)[4]), (36, 2));
-    let report = ward.report("v2");
-    assert_eq!(report["deletions"][0]["reference"], "D-2026-1");
-    assert_eq!(report["deletions"][0]["rows"], 2);
-    let listed = ward.0.run(&["deletions", "list"], &["--zone"]);
-    assert_eq!(json(&listed)[0]["received_on"], "2026-11-01");
-    assert!(!holds(&listed.stdout, b"00000007"));
-}
-
-#[test]
-fn op_2_a_deletion_request_under_a_mistyped_id_space_is_refused() {
-    let ward = Ward::new();
-    let id = ward.put("id.txt", b"00000007\n");
-    let add = |extra: &[&str]| {
-        let request = ["--id-file", &id, "--reference", "D-1", "--received-on", "2026-11-01"];
-        ward.0.run(&[&["deletions", "add"], &request[..], extra].concat(), &["--zone"])
-    };
-    let profile = ward.0.at("ward.toml");
-    let profile = ["--profile", profile.to_str().unwrap()];
-    // Nothing was taken in yet, so that no id space is known.
-    assert_eq!(Ward::refusal(&add(&["--id-space", "ward"])).0, "ingest.unknown_id_space");
-    assert_eq!(Ward::refusal(&add(&profile)).0, "ingest.unknown_id_space");
-    assert_eq!(ward.seal(&["--max-rejected", "2"]).status.code(), Some(2), "a failed ingest");
-    assert_eq!(Ward::refusal(&add(&profile)).0, "ingest.unknown_id_space");
-    json(&ward.seal(&[]));
-    for mistyped in ["wards", "", "../ward", "Ward"] {
-        let refused = Ward::refusal(&add(&["--id-space", mistyped]));
-        assert_eq!(refused.0, "ingest.unknown_id_space", "{mistyped}");
-    }
-    let listed = || json(&ward.0.run(&["deletions", "list"], &["--zone"]));
-    assert_eq!(listed().as_array().unwrap().len(), 0);
-    json(&add(&["--id-space", "checkups", "--new-id-space"]));
-    assert_eq!(json(&add(&["--id-space", "ward"]))["id_space"], "ward");
-    assert_eq!(json(&add(&profile))["id_space"], "ward", "the same again");
-    let spaces: Vec<_> =
-        listed().as_array().unwrap().iter().map(|it| it["id_space"].clone()).collect();
-    assert_eq!(spaces, ["checkups", "ward"]);
-}
-
-#[test]
-fn op_2_a_deletion_request_that_could_match_nobody_is_refused() {
-    let ward = Ward::new();
-    json(&ward.seal(&[]));
-    let add = |id: &[u8], extra: &[&str]| {
-        let id = ward.put("id.txt", id);
-        let request = ["--id-file", &id, "--reference", "D-1", "--received-on", "2026-11-01"];
-        ward.0.run(&[&["deletions", "add"], &request[..], extra].concat(), &["--zone"])
-    };
-    let (space, new) = (["--id-space", "ward"], ["--id-space", "new", "--new-id-space"]);
-    let profile = ward.0.at("ward.toml");
-    let profile = ["--new-id-space", "--profile", profile.to_str().unwrap()];
-    let (kana, _, _) = encoding_rs::SHIFT_JIS.encode("ナイカク\n");
-    for (id, extra, code) in [
-        (&kana[..], &space[..], "ingest.id_encoding"),
-        (b"", &space, "ingest.no_id"),
-        ("\u{feff}\n \n".as_bytes(), &space, "ingest.no_id"),
-        (b"00000007\n2003-02-26\n", &space, "ingest.id_parts"),
-        (b"00000007\n2003-02-26\n", &profile, "ingest.id_parts"),
-    ] {
-        assert_eq!(Ward::refusal(&add(id, extra)).0, code);
-    }
-    json(&add(&kana, &[&new[..], &["--encoding", "cp932"]].concat()));
-    json(&add(b"ABE\n2003-02-26\n", &new));
-    // As an editor of Windows writes it.
-    json(&add("\u{feff}00000007\r\n".as_bytes(), &space));
-    assert_eq!(totals(&json(&ward.seal(&[])))[4], 2);
 }
 
 #[test]

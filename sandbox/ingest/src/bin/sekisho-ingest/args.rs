@@ -49,6 +49,12 @@ pub(crate) enum Command {
 
 #[derive(Subcommand)]
 pub(crate) enum Register {
+    /// Make an empty register in a zone that never had one; `init` makes that of a new zone.
+    Init {
+        /// Folder of the identified zone.
+        #[arg(long)]
+        zone: PathBuf,
+    },
     /// Record a request.
     Add(DeletionArgs),
     /// List the requests; ids are not kept.

@@ -187,6 +187,12 @@ pub(crate) fn reidentified(args: &RejectsArgs, call: Call) -> Result<Done, Inges
     Ok(Done { text, json: json!({ "ids": ids }) })
 }
 
+pub(crate) fn init_deletions(zone: &Path, call: Call) -> Result<Done, IngestError> {
+    call.zone(zone)?.create_register()?;
+    let text = "Made an empty register of deletion requests.".to_owned();
+    Ok(Done { text, json: json!({ "requests": 0 }) })
+}
+
 pub(crate) fn add_deletion(args: &DeletionArgs, call: Call) -> Result<Done, IngestError> {
     let zone = call.zone(&args.zone)?;
     let content = sekisho_vault::read_private_file(&args.id_file)?;
