@@ -1,5 +1,5 @@
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use sekisho_dataset::{DatasetError, ProfileErrors};
 use sekisho_deployment::DeploymentError;
@@ -68,7 +68,10 @@ pub enum IngestError {
         totals: crate::Totals,
     },
     /// More rows were wrong than `--max-rejected` allows.
-    #[error("table {table}: {rejected} of {read} rows were rejected, too many to go on")]
+    #[error(
+        "table {table}: {rejected} of {read} rows were rejected, too many to go on{}",
+        kept(.file.as_deref())
+    )]
     TooManyRejected {
         /// The table.
         table: String,
@@ -76,6 +79,8 @@ pub enum IngestError {
         rejected: u64,
         /// Rows read.
         read: u64,
+        /// The sealed file that holds those of all tables so far.
+        file: Option<PathBuf>,
     },
     /// Persons who should have stayed out were found in the sealed version, which was removed.
     #[error("{persons} person(s) who stay out were found sealed; the version was removed")]
@@ -92,6 +97,24 @@ pub enum IngestError {
     /// A deletion request was recorded after the ingest had joined them (OP-2).
     #[error("a deletion request was recorded meanwhile: run the ingest again, it joins them all")]
     DeletionsChanged,
+    /// The zone's register of deletion requests is not there (OP-2).
+    #[error(
+        "{file} is missing: put the register of deletion requests back. For a zone that never \
+         had one, `deletions init` makes an empty one"
+    )]
+    RegisterMissing {
+        /// Where it should lie.
+        file: PathBuf,
+    },
+    /// The register lacks requests that an earlier version was held against (OP-2).
+    #[error(
+        "the register of deletion requests does not begin with those that {report} names: put \
+         the newer one back, or record them again in that order"
+    )]
+    RegisterRolledBack {
+        /// The earlier version's report.
+        report: PathBuf,
+    },
     /// No source was taken in under this id space, so nothing could take effect in it.
     #[error(
         "the zone knows no id space {id_space}, only: {}. If it is to come, say --new-id-space",
@@ -102,6 +125,25 @@ pub enum IngestError {
         id_space: String,
         /// Those that are known.
         known: Vec<String>,
+    },
+    /// The person's id has another number of parts than those of its id space.
+    #[error(
+        "ids of {id_space} have {} part(s), one a line; the file holds {found}",
+        .wanted.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
+    )]
+    IdParts {
+        /// The id space.
+        id_space: String,
+        /// Parts of the ids in it.
+        wanted: Vec<usize>,
+        /// Parts of this one.
+        found: usize,
+    },
+    /// The file with a person's id is not encoded as it was said to be.
+    #[error("the file with the id is not {encoding}: say how it is encoded with --encoding")]
+    IdEncoding {
+        /// What it was to be.
+        encoding: &'static str,
     },
     /// What is left was made of something else than what is given now.
     #[error(
@@ -169,7 +211,11 @@ impl IngestError {
             Self::Survivors { .. } => "ingest.survivors",
             Self::Busy { .. } => "ingest.busy",
             Self::DeletionsChanged => "ingest.deletions_changed",
+            Self::RegisterMissing { .. } => "ingest.register_missing",
+            Self::RegisterRolledBack { .. } => "ingest.register_rolled_back",
             Self::UnknownIdSpace { .. } => "ingest.unknown_id_space",
+            Self::IdParts { .. } => "ingest.id_parts",
+            Self::IdEncoding { .. } => "ingest.id_encoding",
             Self::ResumeDiffers { .. } => "ingest.resume_differs",
             Self::ResumeTampered { .. } => "ingest.resume_tampered",
             Self::Order(_) => "ingest.order",
@@ -182,6 +228,10 @@ impl IngestError {
             Self::Io { .. } => "ingest.io",
         }
     }
+}
+
+fn kept(file: Option<&Path>) -> String {
+    file.map(|file| format!("; they lie sealed in {}", file.display())).unwrap_or_default()
 }
 
 fn listed(errors: &[SourceError]) -> String {

@@ -8,10 +8,11 @@ mod report;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-pub(crate) use id_spaces::IdSpaces;
+pub(crate) use id_spaces::{IdSpaces, id_parts};
 pub use lists::{IntakeLists, PersonList};
 pub(crate) use register::Register;
 pub use register::{DeletionRequest, Deletions};
+pub(crate) use report::reports_in;
 pub use report::{DeletionNote, IntakeReport, ListNote, TableTotals, verify_report};
 
 /// Why a person stays out, or that they come in.

@@ -1,6 +1,7 @@
-//! Files of the identified zone that grow part by part, each part sealed with its number and
-//! whether it is the last: a file that was cut, changed, renamed or put together of others
-//! does not open.
+//! Files of the identified zone that grow part by part, each part sealed with the hash of
+//! everything before it and whether it is the last: a file that was cut, changed, renamed or
+//! put together of others does not open. Of two files of one name no part fits into the other,
+//! for the first of each is sealed under a nonce of its own.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
@@ -31,7 +32,6 @@ pub(crate) struct Parts {
     file: File,
     hash: Sha256,
     bytes: u64,
-    parts: u64,
 }
 
 /// How far a file had been written, to go on from there.
@@ -39,7 +39,6 @@ pub(crate) struct Parts {
 #[serde(deny_unknown_fields)]
 pub(crate) struct Mark {
     bytes: u64,
-    parts: u64,
     sha256: String,
 }
 
@@ -55,8 +54,8 @@ impl Parts {
         let file = options.write(true).create(true).truncate(true).mode(0o600).open(path);
         let file = file.map_err(|source| failed(path, source))?;
         let (path, name) = (path.to_owned(), name.to_owned());
-        let (hash, bytes, parts) = (Sha256::new(), 0, 0);
-        let mut this = Self { kind, key, name, path, file, hash, bytes, parts };
+        let (hash, bytes) = (Sha256::new(), 0);
+        let mut this = Self { kind, key, name, path, file, hash, bytes };
         this.write(kind.magic.as_bytes())?;
         Ok(this)
     }
@@ -82,15 +81,13 @@ impl Parts {
         let cut = file.set_len(mark.bytes).and_then(|()| file.seek(SeekFrom::Start(mark.bytes)));
         cut.map_err(|source| failed(path, source))?;
         let (path, name) = (path.to_owned(), name.to_owned());
-        let (bytes, parts) = (mark.bytes, mark.parts);
-        Ok(Self { kind, key, name, path, file, hash, bytes, parts })
+        Ok(Self { kind, key, name, path, file, hash, bytes: mark.bytes })
     }
 
     /// Seals one part.
     pub(crate) fn push(&mut self, plain: &[u8], last: bool) -> Result<(), IngestError> {
-        let context = context(self.kind, &self.name, self.parts, last);
+        let context = context(self.kind, &self.name, &self.hash, last);
         let sealed = seal(&self.key, &context, plain)?;
-        self.parts += 1;
         let size = u32::try_from(sealed.len()).map_err(|_| VaultError::TooLarge)?;
         self.write(&size.to_be_bytes())?;
         self.write(&sealed)
@@ -100,7 +97,7 @@ impl Parts {
     pub(crate) fn mark(&self) -> Result<Mark, IngestError> {
         self.file.sync_all().map_err(|source| failed(&self.path, source))?;
         let sha256 = hex::encode(self.hash.clone().finalize());
-        Ok(Mark { bytes: self.bytes, parts: self.parts, sha256 })
+        Ok(Mark { bytes: self.bytes, sha256 })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -136,12 +133,14 @@ pub(crate) fn read(
     if magic != kind.magic.as_bytes() {
         return Err(VaultError::NotAnEnvelope.into());
     }
-    let mut part = 0;
+    let (mut hash, mut part) = (Sha256::new_with_prefix(magic), 0);
     while part == 0 || left > 0 {
-        let (size, _) = bytes(4, VaultError::CannotOpen)?;
-        let size = u32::from_be_bytes(size.try_into().map_err(|_| VaultError::CannotOpen)?);
-        let (sealed, after) = bytes(u64::from(size), VaultError::CannotOpen)?;
-        take(part, &open(key, &context(kind, name, part, after == 0), &sealed)?)?;
+        let (prefix, _) = bytes(4, VaultError::CannotOpen)?;
+        let size = prefix.as_slice().try_into().map_err(|_| VaultError::CannotOpen)?;
+        let (sealed, after) = bytes(u64::from(u32::from_be_bytes(size)), VaultError::CannotOpen)?;
+        take(part, &open(key, &context(kind, name, &hash, after == 0), &sealed)?)?;
+        hash.update(prefix);
+        hash.update(sealed);
         (left, part) = (after, part + 1);
     }
     Ok(())
@@ -158,9 +157,9 @@ fn hash_of(mut from: impl io::Read) -> io::Result<Sha256> {
     }
 }
 
-fn context(kind: Kind, name: &str, part: u64, last: bool) -> Context {
+fn context(kind: Kind, name: &str, before: &Sha256, last: bool) -> Context {
     let place = if last { "last" } else { "more" };
-    Context::new(kind.purpose).text(name).number(part).text(place)
+    Context::new(kind.purpose).text(name).bytes(&before.clone().finalize()).text(place)
 }
 
 fn failed(path: &Path, source: io::Error) -> IngestError {

@@ -12,7 +12,7 @@ use crate::parts::{self, Kind, Mark, Parts};
 use crate::{IngestError, SourceError};
 
 const FOLDER: &str = "rejects";
-const KIND: Kind = Kind { magic: "sekisho-rejects-v1\n", purpose: "sekisho.rejects.v1" };
+const KIND: Kind = Kind { magic: "sekisho-rejects-v2\n", purpose: "sekisho.rejects.v2" };
 /// Plaintext of one sealed part.
 const PART_BYTES: usize = 256 * 1024;
 

@@ -12,7 +12,8 @@ use sekisho_dataset::{
 };
 use sekisho_vault::ReceivingPublic;
 
-use crate::intake::IntakeLists;
+use crate::intake::{IntakeLists, reports_in};
+use crate::rejects::Rejects;
 use crate::source::{Encoding, Format};
 use crate::table::{TableIntake, TableRead, TableSource};
 use crate::{IdentifiedZone, IngestError, PatientTokens, Totals, day_in_japan, ehr};
@@ -94,6 +95,8 @@ impl Ingest<'_> {
         let (mut gate, lists) = intake.lists.gate(profile, today, &mut tokens)?;
         // Read once: what is joined is what the report says was joined.
         let deletions = this.zone.deletions()?;
+        let signer = this.zone.identity().verifying();
+        deletions.check_begins_as_in(&reports_in(&this.out.join(&profile.id), &signer)?)?;
         gate.join_deletions(&deletions, &profile.id_space);
         let inputs = this.inputs(format, profile, intake, (&lists, &deletions), &tokens)?;
         let fresh = Fresh { tokens, gate, inputs };
@@ -134,7 +137,12 @@ impl Ingest<'_> {
         let mut sink = |batch| Ok(writer.push(name, &batch)?);
         let mut taking = TableIntake { profile, tokens, gate, rejects: rejects.as_mut() };
         let read = taking.read(table, from, progress, &mut sink)?;
-        check_totals(name, &read, intake.max_rejected)?;
+        let mut checked = check_totals(name, &read, intake.max_rejected);
+        if let Err(IngestError::TooManyRejected { file, .. }) = &mut checked {
+            // Now the steward needs them. Going on takes the file back.
+            *file = attempt.rejects.take().map(Rejects::finish).transpose()?;
+        }
+        checked?;
         let keyed_digest = attempt.tokens.names().keyed_digest(&read.sha256);
         attempt.same_pass(from.file, &keyed_digest)?;
         let (totals, note) = (read.totals, read.note);
@@ -241,7 +249,7 @@ fn check_totals(table: &str, read: &TableRead, max_rejected: f64) -> Result<(), 
     }
     if totals.rejected as f64 > totals.read as f64 * max_rejected {
         let Totals { rejected, read, .. } = totals;
-        return Err(IngestError::TooManyRejected { table, rejected, read });
+        return Err(IngestError::TooManyRejected { table, rejected, read, file: None });
     }
     Ok(())
 }

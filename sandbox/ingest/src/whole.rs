@@ -19,7 +19,12 @@ pub(crate) fn write_whole(
 }
 
 fn write(hidden: &Path, path: &Path, content: &[u8]) -> io::Result<()> {
-    let mut file = File::create(hidden)?;
+    // What lies there, by accident or by plan, is never written through.
+    match fs::remove_file(hidden) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = File::create_new(hidden)?;
     file.write_all(content)?;
     file.sync_all()?;
     fs::rename(hidden, path)?;
@@ -40,6 +45,16 @@ mod tests {
             assert_eq!(fs::read_to_string(&path).unwrap(), content);
         }
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+        // A link that lies in the way is replaced, and what it leads to is left alone.
+        let stranger = dir.path().join("stranger");
+        fs::write(&stranger, "own").unwrap();
+        for name in ["v1.intake.json", "v1.intake.json.new"] {
+            let _ = fs::remove_file(dir.path().join(name));
+            std::os::unix::fs::symlink(&stranger, dir.path().join(name)).unwrap();
+            write_whole(&path, b"second", "testing").unwrap();
+            assert_eq!(fs::read_to_string(&stranger).unwrap(), "own", "{name}");
+            assert!(fs::symlink_metadata(&path).unwrap().is_file());
+        }
         // What cannot be finished leaves what was there.
         fs::create_dir(dir.path().join("v1.intake.json.new")).unwrap();
         assert_eq!(write_whole(&path, b"third", "testing").unwrap_err().code(), "ingest.io");

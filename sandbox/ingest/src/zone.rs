@@ -1,14 +1,16 @@
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::civil::Date;
+use sekisho_dataset::Profile;
 use sekisho_deployment::{Deployment, Holds};
 use sekisho_vault::{
     FileVault, Key, ReceivingKey, SigningIdentity, VaultError, create_private_dir,
 };
 
-use crate::intake::{IdSpaces, Register};
+use crate::intake::{IdSpaces, Register, id_parts};
 use crate::process::normalised_id;
 use crate::reidentify;
 use crate::rejects::{self, RejectedRow, Rejects, RejectsMark};
@@ -44,10 +46,16 @@ impl IdentifiedZone {
             made.map_err(|source| io(parent, "creating the folder", source))?;
         }
         create_private_dir(folder)?;
-        for key in [SECRET, SEALING] {
-            if !exists(&folder.join(key)) {
-                Key::generate()?.save(&folder.join(key))?;
+        let key = folder.join(SEALING);
+        if !exists(&key) {
+            Key::generate()?.save(&key)?;
+        }
+        // The secret comes after the register: where it is, a register that is missing was lost.
+        if !exists(&folder.join(SECRET)) {
+            if !Deletions::exists(folder) {
+                Deletions::create(folder, &Key::load(&key)?)?;
             }
+            Key::generate()?.save(&folder.join(SECRET))?;
         }
         if !exists(&folder.join(SIGNING)) {
             SigningIdentity::generate()?.save(&folder.join(SIGNING))?;
@@ -93,7 +101,18 @@ impl IdentifiedZone {
         PatientTokens::new(self.secret.clone(), id_space)
     }
 
+    /// Makes an empty register of deletion requests, for a zone that never had one.
+    ///
+    /// # Errors
+    /// [`IngestError::Vault`] when there is one, which is kept.
+    pub fn create_register(&self) -> Result<(), IngestError> {
+        Deletions::create(&self.folder, &self.sealing)
+    }
+
     /// The register of deletion requests (OP-2).
+    ///
+    /// # Errors
+    /// [`IngestError::RegisterMissing`].
     pub fn deletions(&self) -> Result<Deletions, IngestError> {
         Deletions::open(&self.folder, &self.sealing)
     }
@@ -115,11 +134,34 @@ impl IdentifiedZone {
     /// [`IngestError::UnknownIdSpace`].
     pub fn check_id_space(&self, id_space: &str) -> Result<(), IngestError> {
         let known = self.id_spaces().known()?;
-        if known.contains(id_space) {
+        if known.contains_key(id_space) {
             return Ok(());
         }
         let id_space = id_space.to_owned();
-        Err(IngestError::UnknownIdSpace { id_space, known: known.into_iter().collect() })
+        Err(IngestError::UnknownIdSpace { id_space, known: known.into_keys().collect() })
+    }
+
+    /// Refuses an id of another number of parts than those of its id space have: a request for
+    /// it would never take effect. A profile says how many that are; without one, the sources
+    /// that were taken in, and where they are not known nothing is refused.
+    ///
+    /// # Errors
+    /// [`IngestError::IdParts`].
+    pub fn check_id_parts(
+        &self,
+        id_space: &str,
+        profile: Option<&Profile>,
+        parts: usize,
+    ) -> Result<(), IngestError> {
+        let wanted: BTreeSet<usize> = match profile {
+            Some(profile) => id_parts(profile),
+            None => self.id_spaces().known()?.remove(id_space).unwrap_or_default(),
+        };
+        if wanted.is_empty() || wanted.contains(&parts) {
+            return Ok(());
+        }
+        let (id_space, wanted) = (id_space.to_owned(), wanted.into_iter().collect());
+        Err(IngestError::IdParts { id_space, wanted, found: parts })
     }
 
     /// Records a deletion request for the person whose id has these parts.

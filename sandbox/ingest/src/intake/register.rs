@@ -1,9 +1,13 @@
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use sekisho_vault::{Context, Key, VaultError, open, replace_private_file, seal};
+use sekisho_vault::{
+    Context, Key, VaultError, create_private_file, open, replace_private_file, seal,
+};
 use serde::{Deserialize, Serialize};
 
+use super::{DeletionNote, IntakeReport};
 use crate::{IngestError, Pseudonyms, lock};
 
 const FILE: &str = "deletions.sealed";
@@ -31,17 +35,26 @@ pub struct DeletionRequest {
 }
 
 impl Deletions {
-    /// Reads the register of a zone; a zone without one has no requests yet.
+    /// Makes the empty register of a zone.
+    ///
+    /// # Errors
+    /// [`VaultError`] when it has one, which is kept.
+    pub(crate) fn create(zone: &Path, key: &Key) -> Result<(), IngestError> {
+        Ok(create_private_file(&zone.join(FILE), &sealed(key, &[])?)?)
+    }
+
+    /// Whether a zone has a register.
+    pub(crate) fn exists(zone: &Path) -> bool {
+        fs::symlink_metadata(zone.join(FILE)).is_ok()
+    }
+
+    /// Reads the register of a zone. Every zone has one, from its first day on.
     pub(crate) fn open(zone: &Path, key: &Key) -> Result<Self, IngestError> {
         let path = zone.join(FILE);
-        if fs::symlink_metadata(&path).is_err() {
-            return Ok(Self { requests: Vec::new() });
-        }
         // Not as a secret is read: those are small, and a register grows.
-        let sealed = fs::read(&path).map_err(|source| IngestError::Io {
-            path: path.clone(),
-            doing: "reading the register",
-            source,
+        let sealed = fs::read(&path).map_err(|source| match source.kind() {
+            io::ErrorKind::NotFound => IngestError::RegisterMissing { file: path.clone() },
+            _ => IngestError::Io { path: path.clone(), doing: "reading the register", source },
         })?;
         let plain = open(key, &context(), &sealed)?;
         let requests = serde_json::from_slice(&plain).map_err(|_| VaultError::CannotOpen)?;
@@ -57,6 +70,31 @@ impl Deletions {
     /// Those about persons of one id space.
     pub(crate) fn of(&self, id_space: &str) -> impl Iterator<Item = &DeletionRequest> {
         self.requests.iter().filter(move |request| request.id_space == id_space)
+    }
+
+    /// Refuses a register that lacks requests which reports beside earlier versions of a data
+    /// set say were joined: one that was put back from before them. Nothing is taken from it
+    /// in any other way, so it begins with what each report names of its id space.
+    ///
+    /// # Errors
+    /// [`IngestError::RegisterRolledBack`].
+    pub(crate) fn check_begins_as_in(
+        &self,
+        reports: &[(PathBuf, IntakeReport)],
+    ) -> Result<(), IngestError> {
+        for (file, report) in reports {
+            let mut here = self.of(&report.id_space);
+            let same = |note: &DeletionNote| {
+                here.next().is_some_and(|request| {
+                    (&request.reference, &request.received_on)
+                        == (&note.reference, &note.received_on)
+                })
+            };
+            if !report.deletions.iter().all(same) {
+                return Err(IngestError::RegisterRolledBack { report: file.clone() });
+            }
+        }
+        Ok(())
     }
 
     /// What the requests of an id space come to, under its key.
@@ -112,11 +150,14 @@ impl Register {
             return Ok(());
         }
         requests.push(request);
-        // Our own structs always serialise; an empty text would not open again.
-        let plain = serde_json::to_vec(requests).unwrap_or_default();
-        let sealed = seal(&self.key, &context(), &plain)?;
-        Ok(replace_private_file(&self.path, &sealed)?)
+        Ok(replace_private_file(&self.path, &sealed(&self.key, requests)?)?)
     }
+}
+
+fn sealed(key: &Key, requests: &[DeletionRequest]) -> Result<Vec<u8>, IngestError> {
+    // Our own structs always serialise; an empty text would not open again.
+    let plain = serde_json::to_vec(requests).unwrap_or_default();
+    Ok(seal(key, &context(), &plain)?)
 }
 
 fn context() -> Context {
@@ -132,6 +173,7 @@ mod tests {
         let zone = tempfile::tempdir().unwrap();
         let (key, names) =
             (Key::generate().unwrap(), Pseudonyms::new(Key::generate().unwrap(), "s"));
+        Deletions::create(zone.path(), &key).unwrap();
         let mut register = Register::lock(zone.path(), key.clone()).unwrap();
         register.add(&names, b"0", "D-0", "2026-11-01").unwrap();
         let first = register.deletions.requests[0].clone();
@@ -146,6 +188,7 @@ mod tests {
         let zone = tempfile::tempdir().unwrap();
         let (key, names) =
             (Key::generate().unwrap(), Pseudonyms::new(Key::generate().unwrap(), "s"));
+        Deletions::create(zone.path(), &key).unwrap();
         let mut register = Register::lock(zone.path(), key.clone()).unwrap();
         register.add(&names, b"0001234567", "D-1", "2026-11-01").unwrap();
         register.add(&names, b"0001234567", "D-1", "2026-11-01").unwrap();
@@ -162,6 +205,7 @@ mod tests {
         let zone = tempfile::tempdir().unwrap();
         let (key, names) =
             (Key::generate().unwrap(), Pseudonyms::new(Key::generate().unwrap(), "s"));
+        Deletions::create(zone.path(), &key).unwrap();
         let record = |id: String| {
             let mut register = Register::lock(zone.path(), key.clone()).unwrap();
             register.add(&names, id.as_bytes(), &id, "2026-11-01").unwrap();

@@ -26,6 +26,9 @@ pub struct IntakeReport {
     pub profile_sha256: String,
     /// Revision of the profile.
     pub profile_revision: u32,
+    /// Id space of the profile; empty in reports of older programs.
+    #[serde(default)]
+    pub id_space: String,
     /// When it was sealed, RFC 3339 in UTC.
     pub sealed_at: String,
     /// Where the rows of each table went.
@@ -34,7 +37,8 @@ pub struct IntakeReport {
     pub lists: Vec<ListNote>,
     /// Days that had to have passed since a notice.
     pub notice_days: u32,
-    /// Deletion requests of the id space and what they kept out.
+    /// Deletion requests of the id space, in the order they were recorded, and what they kept
+    /// out.
     pub deletions: Vec<DeletionNote>,
     /// Persons of the source who stayed out.
     pub excluded_persons: u64,
@@ -113,6 +117,33 @@ impl IntakeReport {
         write_whole(&path, &json, doing)?;
         Ok(path)
     }
+}
+
+/// The reports beside the versions in a data set's folder that this zone signed and that say
+/// their id space.
+pub(crate) fn reports_in(
+    folder: &Path,
+    signer: &VerifyingIdentity,
+) -> Result<Vec<(PathBuf, IntakeReport)>, IngestError> {
+    let failed = |source| io(folder, "looking for reports", source);
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(failed)?,
+    };
+    let mut reports = Vec::new();
+    for entry in entries {
+        let entry = entry.map_err(failed)?;
+        let path = entry.path();
+        let named = entry.file_name().to_string_lossy().ends_with(".intake.json");
+        if !named || !entry.file_type().map_err(failed)?.is_file() {
+            continue;
+        }
+        // Another zone may publish there too.
+        reports.extend(verify_report(&path, signer).ok().map(|report| (path, report)));
+    }
+    reports.retain(|(_, report)| !report.id_space.is_empty());
+    reports.sort_by(|(one, _), (other, _)| one.cmp(other));
+    Ok(reports)
 }
 
 /// Reads a report and checks its signature, which lies beside it.

@@ -16,7 +16,7 @@ use crate::rejects::RejectsMark;
 use crate::{IdentifiedZone, IngestError, PatientTokens, Totals, lock};
 
 const FOLDER: &str = "resume";
-const KIND: Kind = Kind { magic: "sekisho-resume-v1\n", purpose: "sekisho.resume.v1" };
+const KIND: Kind = Kind { magic: "sekisho-resume-v2\n", purpose: "sekisho.resume.v2" };
 /// Persons of one sealed part: about a megabyte.
 const PART_PERSONS: usize = 60_000;
 

@@ -126,7 +126,7 @@ impl Ingest<'_> {
         if let Some(taken) = taken {
             let written = self.report(&sealed, &taken)?;
             register = Some(self.unchanged(&taken.said.deletions, sealed.version().profile())?);
-            self.zone.id_spaces().add(&sealed.version().profile().id_space)?;
+            self.zone.id_spaces().add(sealed.version().profile())?;
             told = Told {
                 report: Some(written.write(&sealed.folder(), self.zone.identity())?),
                 rejects: taken.rejects.map(Rejects::finish).transpose()?,
@@ -165,6 +165,7 @@ impl Ingest<'_> {
             manifest_sha256: version.manifest_sha256().to_owned(),
             profile_sha256: profile.sha256(),
             profile_revision: profile.revision,
+            id_space: profile.id_space.clone(),
             sealed_at: self.now.to_string(),
             tables: tables
                 .map(|(table, totals)| TableTotals { table: table.clone(), totals: *totals })

@@ -3,6 +3,7 @@ use std::path::{Path, PathBuf};
 use csv::{ByteRecord, Reader, ReaderBuilder};
 use encoding_rs::{Encoding as Charset, SHIFT_JIS, UTF_8};
 use encoding_rs_io::{DecodeReaderBytes, DecodeReaderBytesBuilder};
+use sekisho_vault::Zeroizing;
 
 use super::bounded::{Bounded, MAX_ROW, TooLong};
 use super::headers::Headers;
@@ -28,6 +29,17 @@ impl Encoding {
         match self {
             Self::Utf8 => UTF_8,
             Self::Cp932 => SHIFT_JIS,
+        }
+    }
+
+    /// A short text that was read whole, without its byte-order mark.
+    ///
+    /// # Errors
+    /// [`IngestError::IdEncoding`] when it is not so encoded.
+    pub fn decode_id(self, bytes: &[u8]) -> Result<Zeroizing<String>, IngestError> {
+        match self.charset().decode_with_bom_removal(bytes) {
+            (text, false) => Ok(Zeroizing::new(text.into_owned())),
+            _ => Err(IngestError::IdEncoding { encoding: self.name() }),
         }
     }
 

@@ -74,17 +74,17 @@ impl Ward {
         ["csv", "--profile", profile.to_str().unwrap(), "--table", &table].map(str::to_owned)
     }
 
-    fn refused(&self, extra: &[&str]) -> (String, Value) {
+    pub(crate) fn refused(&self, extra: &[&str]) -> (String, Value) {
         Self::refusal(&self.seal(extra))
     }
 
-    fn refusal(done: &Output) -> (String, Value) {
+    pub(crate) fn refusal(done: &Output) -> (String, Value) {
         assert_eq!(done.status.code(), Some(1), "{done:?}");
         let error: Value = serde_json::from_slice(&done.stderr).unwrap();
         (error["error"]["code"].as_str().unwrap().to_owned(), error["error"].clone())
     }
 
-    fn report(&self, version: &str) -> Value {
+    pub(crate) fn report(&self, version: &str) -> Value {
         let file = self.0.at(&format!("datasets/ward/{version}.intake.json"));
         let signer = self.0.at("identified/ingest-verify.pem");
         let args = ["report", file.to_str().unwrap(), "--signer", signer.to_str().unwrap()];
@@ -92,7 +92,7 @@ impl Ward {
     }
 }
 
-fn totals(summary: &Value) -> [u64; 7] {
+pub(crate) fn totals(summary: &Value) -> [u64; 7] {
     let of = &summary["totals"]["stays"];
     ["read", "sealed", "opted_out", "not_notified", "deleted", "rejected", "removed_by_rule"]
         .map(|name| of[name].as_u64().unwrap())
@@ -168,54 +168,6 @@ fn op_1_a_source_is_not_taken_until_it_is_said_of_each_list_that_it_is_or_is_not
 }
 
 #[test]
-fn op_2_a_deletion_request_takes_effect_in_the_next_version_and_is_traceable() {
-    let ward = Ward::new();
-    assert_eq!(totals(&json(&ward.seal(&[])))[1], 38);
-    let id = ward.put("id.txt", b"00000007\n");
-    let zone = ["--id-space", "ward", "--id-file", &id, "--reference", "D-2026-1"];
-    let dated = [&["deletions", "add"][..], &zone, &["--received-on", "2026-11-01"]].concat();
-    json(&ward.0.run(&dated, &["--zone"]));
-    let summary = json(&ward.seal(&[]));
-    assert_eq!((totals(&summary)[1], totals(&summary)[4]), (36, 2));
-    let report = ward.report("v2");
-    assert_eq!(report["deletions"][0]["reference"], "D-2026-1");
-    assert_eq!(report["deletions"][0]["rows"], 2);
-    let listed = ward.0.run(&["deletions", "list"], &["--zone"]);
-    assert_eq!(json(&listed)[0]["received_on"], "2026-11-01");
-    assert!(!holds(&listed.stdout, b"00000007"));
-}
-
-#[test]
-fn op_2_a_deletion_request_under_a_mistyped_id_space_is_refused() {
-    let ward = Ward::new();
-    let id = ward.put("id.txt", b"00000007\n");
-    let add = |extra: &[&str]| {
-        let request = ["--id-file", &id, "--reference", "D-1", "--received-on", "2026-11-01"];
-        ward.0.run(&[&["deletions", "add"], &request[..], extra].concat(), &["--zone"])
-    };
-    let profile = ward.0.at("ward.toml");
-    let profile = ["--profile", profile.to_str().unwrap()];
-    // Nothing was taken in yet, so that no id space is known.
-    assert_eq!(Ward::refusal(&add(&["--id-space", "ward"])).0, "ingest.unknown_id_space");
-    assert_eq!(Ward::refusal(&add(&profile)).0, "ingest.unknown_id_space");
-    assert_eq!(ward.seal(&["--max-rejected", "2"]).status.code(), Some(2), "a failed ingest");
-    assert_eq!(Ward::refusal(&add(&profile)).0, "ingest.unknown_id_space");
-    json(&ward.seal(&[]));
-    for mistyped in ["wards", "", "../ward", "Ward"] {
-        let refused = Ward::refusal(&add(&["--id-space", mistyped]));
-        assert_eq!(refused.0, "ingest.unknown_id_space", "{mistyped}");
-    }
-    let listed = || json(&ward.0.run(&["deletions", "list"], &["--zone"]));
-    assert_eq!(listed().as_array().unwrap().len(), 0);
-    json(&add(&["--id-space", "checkups", "--new-id-space"]));
-    assert_eq!(json(&add(&["--id-space", "ward"]))["id_space"], "ward");
-    assert_eq!(json(&add(&profile))["id_space"], "ward", "the same again");
-    let spaces: Vec<_> =
-        listed().as_array().unwrap().iter().map(|it| it["id_space"].clone()).collect();
-    assert_eq!(spaces, ["checkups", "ward"]);
-}
-
-#[test]
 fn op_1_days_since_a_notice_are_counted_in_japan() {
     let ward = Ward::new();
     let notices = ward.put("notices.csv", b"id,date\n00000001,2026-01-01\n");
@@ -246,8 +198,15 @@ fn wrong_rows_go_to_a_sealed_file_up_to_the_share_that_is_allowed() {
     let (code, error) = ward.refused(&[]);
     assert_eq!(code, "source.bad_number");
     assert_eq!(error["errors"].as_array().unwrap().len(), 4);
-    assert_eq!(ward.refused(&["--max-rejected", "0.05"]).0, "ingest.too_many_rejected");
+    let (code, error) = ward.refused(&["--max-rejected", "0.05"]);
+    assert_eq!(code, "ingest.too_many_rejected");
     assert!(!ward.0.at("datasets/ward/v1").exists());
+    // They can be looked at, and where they are is said.
+    let refused = ward.0.at("identified/rejects/ward-v1.sealed");
+    let refused = refused.to_str().unwrap();
+    assert!(error["message"].as_str().unwrap().contains(refused), "{error}");
+    let shown = json(&ward.0.run(&["rejects", refused], &["--zone"]));
+    assert_eq!(shown.as_array().unwrap().len(), 4);
 
     let summary = json(&ward.seal(&["--max-rejected", "0.1"]));
     assert_eq!(totals(&summary), [44, 38, 0, 0, 0, 4, 2]);
@@ -257,6 +216,23 @@ fn wrong_rows_go_to_a_sealed_file_up_to_the_share_that_is_allowed() {
     assert_eq!(shown.as_array().unwrap().len(), 4);
     assert_eq!((&shown[0]["line"], &shown[0]["fields"][1]), (&42.into(), &"厚労　太郎".into()));
     assert_eq!(shown[1]["errors"][0][0], "source.out_of_range");
+}
+
+#[test]
+fn what_a_rejected_row_holds_does_not_steer_the_terminal() {
+    let ward = Ward::new();
+    let bad = "00000021,\u{1b}]0;x\u{7}\u{9b}2J\u{202e}内閣,many,東,\n";
+    ward.put("stays.csv", (rows() + bad).as_bytes());
+    let summary = json(&ward.seal(&["--max-rejected", "0.1"]));
+    let zone = ward.0.at("identified");
+    let shown = Command::new(env!("CARGO_BIN_EXE_sekisho-ingest"))
+        .args(["rejects", summary["rejects"].as_str().unwrap(), "--zone"])
+        .arg(zone)
+        .output()
+        .unwrap();
+    let text = String::from_utf8(shown.stdout).unwrap();
+    assert!(text.contains("00000021,\\u{1b}]0;x\\u{7}\\u{9b}2J\\u{202e}内閣,many"), "{text}");
+    assert!(text.trim_end().lines().all(|line| !line.contains(char::is_control)), "{text}");
 }
 
 #[test]

@@ -5,6 +5,7 @@
 mod clinic;
 mod command_line;
 mod crashes;
+mod deletions;
 mod dicom;
 mod dicom_file;
 mod intake;

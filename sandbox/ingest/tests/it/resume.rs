@@ -212,3 +212,27 @@ fn zn_2_what_is_left_belongs_to_its_zone_and_its_data_set() {
     fs::copy(other.site.at("identified/resume/clinic.sealed"), &journal).unwrap();
     assert_eq!(clinic.refused(&[]).0, "ingest.resume_tampered");
 }
+
+/// Each part of both is sealed by this zone for this data set.
+#[test]
+fn cr_1_the_journals_of_two_attempts_cannot_be_put_together() {
+    let clinic = Clinic::new();
+    let path = clinic.site.at("identified/resume/clinic.sealed");
+    clinic.killed_in(1, &[]);
+    let first = fs::read(&path).unwrap();
+    clinic.killed_in(2, &["--resume"]);
+    let second = fs::read(&path).unwrap();
+    // After the first line, the record with its length before it, then the persons.
+    let record = |file: &[u8]| {
+        let start = file.iter().position(|byte| *byte == b'\n').unwrap() + 1;
+        let size = u32::from_be_bytes(file[start..start + 4].try_into().unwrap());
+        start + 4 + size as usize
+    };
+    for (head, tail) in [(&first, &second), (&second, &first)] {
+        let both = [&head[..record(head)], &tail[record(tail)..]].concat();
+        fs::write(&path, both).unwrap();
+        assert_eq!(clinic.refused(&[]).0, "ingest.resume_tampered");
+    }
+    fs::write(&path, second).unwrap();
+    json(&clinic.run(&["--resume"]));
+}

@@ -49,6 +49,12 @@ pub(crate) enum Command {
 
 #[derive(Subcommand)]
 pub(crate) enum Register {
+    /// Make an empty register in a zone that never had one; `init` makes that of a new zone.
+    Init {
+        /// Folder of the identified zone.
+        #[arg(long)]
+        zone: PathBuf,
+    },
     /// Record a request.
     Add(DeletionArgs),
     /// List the requests; ids are not kept.
@@ -78,6 +84,9 @@ pub(crate) struct DeletionArgs {
     /// argument, which other users of the machine could read.
     #[arg(long, value_name = "FILE")]
     pub(crate) id_file: PathBuf,
+    /// How that file is encoded: utf-8 or cp932 (Shift_JIS).
+    #[arg(long, default_value = "utf-8", value_parser = encoding)]
+    pub(crate) encoding: Encoding,
     /// Your reference, such as a case number.
     #[arg(long)]
     pub(crate) reference: String,

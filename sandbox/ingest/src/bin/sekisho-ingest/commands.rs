@@ -18,7 +18,7 @@ use crate::args::{
     DeletionArgs, EhrArgs, FilesArgs, Folders, ReceiptArgs, ReidentifyArgs, RejectsArgs,
     ReportArgs, SourceArgs, Target, VerifyArgs,
 };
-use crate::show::{Bar, list_text, summary_text, to_json, totals_text};
+use crate::show::{Bar, harmless, list_text, summary_text, to_json, totals_text};
 
 /// How the program was started.
 #[derive(Clone, Copy)]
@@ -169,11 +169,14 @@ pub(crate) fn rejects(args: &RejectsArgs, call: Call) -> Result<Done, IngestErro
     for row in &rows {
         for (code, column, reason) in &row.errors {
             text.push_str(&format!(
-                "\n  {} line {} column {column}: {reason} [{code}]",
-                row.table, row.line
+                "\n  {} line {} column {}: {} [{code}]",
+                row.table,
+                row.line,
+                harmless(column),
+                harmless(reason)
             ));
         }
-        text.push_str(&format!("\n    {}", row.fields.join(",")));
+        text.push_str(&format!("\n    {}", harmless(&row.fields.join(","))));
     }
     Ok(Done { text, json: to_json(&rows) })
 }
@@ -184,18 +187,27 @@ pub(crate) fn reidentified(args: &RejectsArgs, call: Call) -> Result<Done, Inges
     Ok(Done { text, json: json!({ "ids": ids }) })
 }
 
+pub(crate) fn init_deletions(zone: &Path, call: Call) -> Result<Done, IngestError> {
+    call.zone(zone)?.create_register()?;
+    let text = "Made an empty register of deletion requests.".to_owned();
+    Ok(Done { text, json: json!({ "requests": 0 }) })
+}
+
 pub(crate) fn add_deletion(args: &DeletionArgs, call: Call) -> Result<Done, IngestError> {
     let zone = call.zone(&args.zone)?;
     let content = sekisho_vault::read_private_file(&args.id_file)?;
-    let id = String::from_utf8_lossy(&content);
+    let id = args.encoding.decode_id(&content)?;
     let parts: Vec<&str> = id.lines().filter(|line| !line.trim().is_empty()).collect();
-    let id_space = match &args.profile {
-        Some(file) => profile(file)?.id_space,
-        None => args.id_space.clone().unwrap_or_default(),
-    };
+    let profile = args.profile.as_deref().map(profile).transpose()?;
+    let id_space = profile.as_ref().map(|profile| profile.id_space.clone());
+    let id_space = id_space.or_else(|| args.id_space.clone()).unwrap_or_default();
     if !args.new_id_space {
         zone.check_id_space(&id_space)?;
     }
+    if parts.is_empty() {
+        return Err(IngestError::NoId);
+    }
+    zone.check_id_parts(&id_space, profile.as_ref(), parts.len())?;
     zone.record_deletion(&id_space, &parts, &args.reference, args.received_on)?;
     let reference = &args.reference;
     Ok(Done {

@@ -43,6 +43,7 @@ fn main() -> ExitCode {
         Command::Rejects(args) => commands::rejects(args, call),
         Command::Reidentify(args) => commands::reidentify(args, call),
         Command::Reidentified(args) => commands::reidentified(args, call),
+        Command::Deletions(Register::Init { zone }) => commands::init_deletions(zone, call),
         Command::Deletions(Register::Add(args)) => commands::add_deletion(args, call),
         Command::Deletions(Register::List { zone }) => commands::list_deletions(zone, call),
     };

@@ -144,6 +144,25 @@ fn causes(error: &IngestError) -> Vec<String> {
     std::iter::successors(first, |cause| cause.source()).map(ToString::to_string).collect()
 }
 
+/// A text from a source as it may go to a terminal: what would steer it, or turn the order in
+/// which the text is read, is escaped.
+pub(crate) fn harmless(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '\u{61c}'
+            | '\u{200e}'..='\u{200f}'
+            | '\u{2028}'..='\u{202e}'
+            | '\u{2066}'..='\u{2069}' => {
+                shown.extend(letter.escape_unicode());
+            }
+            _ if letter.is_control() => shown.extend(letter.escape_unicode()),
+            _ => shown.push(letter),
+        }
+    }
+    shown
+}
+
 pub(crate) fn to_json(value: &impl Serialize) -> Value {
     // Our own structs with text keys always serialise.
     serde_json::to_value(value).unwrap_or_default()
