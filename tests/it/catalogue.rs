@@ -133,6 +133,9 @@ fn sealed_emr(site: &Site, version: &str, next_update: &str) {
     let profile = fs::read_to_string(shipped).unwrap();
     let line = profile.lines().find(|line| line.starts_with("next_update")).unwrap();
     let changed = profile.replace(line, &format!("next_update = \"{next_update}\""));
+    // Every change of a profile counts its revision up.
+    let line = changed.lines().find(|line| line.starts_with("revision")).unwrap().to_owned();
+    let changed = changed.replace(&line, &format!("revision = 10{}", version.trim_matches('v')));
     let path = site.root().join("emr.toml");
     fs::write(&path, changed).unwrap();
     dummy::seal(site, &path, 400, 1, version);

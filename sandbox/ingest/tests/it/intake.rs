@@ -186,7 +186,7 @@ fn op_1_days_since_a_notice_are_counted_in_japan() {
         ingest.source(Format::Csv, &profile, &files, &intake, &mut Silent)
     };
     // The thirty-first of January in Japan, still the thirtieth elsewhere.
-    assert_eq!(sealed("2026-01-30T14:59:59Z").unwrap_err().code(), "dataset.empty_table");
+    assert_eq!(sealed("2026-01-30T14:59:59Z").unwrap_err().code(), "dataset.empty");
     assert_eq!(sealed("2026-01-30T15:00:00Z").unwrap().totals["stays"].sealed, 2);
 }
 

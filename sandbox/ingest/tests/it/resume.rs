@@ -56,8 +56,13 @@ fn what_had_published_already_is_finished_and_not_sealed_again() {
     let clinic = Clinic::new();
     let whole = json(&clinic.run(&[]));
     let in_the_way = clinic.site.at("datasets/clinic/v2.catalogue.json");
+    let (child, mut pipe) = clinic.waiting_in(2, &[]);
+    // Only now, or the number would be taken.
     fs::create_dir_all(in_the_way.join("x")).unwrap();
-    assert_eq!(refusal(&clinic.run(&[])).0, "ingest.io");
+    pipe.write_all(rows(2).as_bytes()).unwrap();
+    drop(pipe);
+    assert_eq!(refusal(&child.wait_with_output().unwrap()).0, "ingest.io");
+    clinic.whole(2);
     let sealed = fs::read(clinic.site.at("datasets/clinic/v2/manifest.json")).unwrap();
     fs::remove_dir_all(&in_the_way).unwrap();
     let before = fs::read_to_string(clinic.at("optouts.csv")).unwrap();
