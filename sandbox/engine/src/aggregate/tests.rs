@@ -138,3 +138,12 @@ fn published_numbers_have_six_digits() {
     assert_eq!(round(-2.0 / 3.0), -0.666_667);
     assert_eq!(round(0.0), 0.0);
 }
+
+#[test]
+fn a_tie_is_rounded_the_same_whatever_the_last_bit() {
+    let ties: [f64; 5] = [6.134_375, 40.031_25, 0.100_000_5, 123_456.5, -6.134_375];
+    for tie in ties {
+        assert_eq!(round(tie.next_down()).to_bits(), round(tie.next_up()).to_bits(), "{tie}");
+        assert_ne!(round(tie * 0.999_999), round(tie * 1.000_001), "{tie}");
+    }
+}
