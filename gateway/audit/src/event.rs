@@ -88,11 +88,11 @@ pub struct RunUsage {
     pub rows_read: u64,
     /// Distinct patients among them.
     pub patients: u64,
-    /// Wasmtime fuel.
+    /// Wasmtime fuel; in the per-patient world what the patients' calls were allowed together.
     pub fuel_used: u64,
-    /// Highest resident memory, bytes.
+    /// Largest linear memory, bytes; in the per-patient world the most a patient was allowed.
     pub peak_memory_bytes: u64,
-    /// Wall-clock time, milliseconds.
+    /// Wall-clock time, milliseconds, in full seconds.
     pub wall_millis: u64,
     /// What confined the runner.
     pub jail: String,

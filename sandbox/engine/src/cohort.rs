@@ -62,8 +62,7 @@ pub(crate) fn run(
     })?;
     notes.rows_read = ended.rows_read;
     notes.patients = ended.patients;
-    notes.used_memory(ended.peak_memory);
-    notes.used_fuel(ended.fuel_used);
+    notes.used(ended.fuel_used, ended.peak_memory);
     ended.made
 }
 

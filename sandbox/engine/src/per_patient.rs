@@ -136,8 +136,8 @@ impl Guest {
             Err(error) => return Err(Failed::environment("instance", format!("{error:#}"))),
         };
         let left = store.get_fuel().unwrap_or(0);
-        notes.used_fuel(self.fuel.saturating_sub(left));
-        notes.used_memory(store.data().peak_memory);
+        notes.took(self.fuel.saturating_sub(left), store.data().peak_memory);
+        notes.granted(self.fuel, self.memory_bytes);
         Ok(answer.map_err(|error| match store.data().refused {
             true => format!("a memory growth was refused, then: {error:?}"),
             false => format!("{error:?}"),

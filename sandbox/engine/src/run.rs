@@ -246,18 +246,29 @@ pub(crate) struct Notes {
     pub(crate) rows_read: u64,
     pub(crate) patients: u64,
     fuel_used: u64,
+    peak_memory_bytes: u64,
     pub(crate) developer: Developer,
 }
 
 impl Notes {
-    pub(crate) fn used_fuel(&mut self, fuel: u64) {
+    /// Counts a patient's call at what it was allowed: what it took would tell of the patient.
+    pub(crate) fn granted(&mut self, fuel: u64, memory_bytes: usize) {
         self.fuel_used = self.fuel_used.saturating_add(fuel);
-        self.developer.fuel_used = self.developer.fuel_used.max(fuel);
+        self.peak_memory_bytes = memory_bytes as u64;
     }
 
-    pub(crate) fn used_memory(&mut self, bytes: usize) {
-        let peak = &mut self.developer.peak_memory_bytes;
-        *peak = (*peak).max(bytes as u64);
+    /// What a call or run took, for the developer.
+    pub(crate) fn took(&mut self, fuel: u64, memory_bytes: usize) {
+        let Developer { fuel_used, peak_memory_bytes, .. } = &mut self.developer;
+        *fuel_used = (*fuel_used).max(fuel);
+        *peak_memory_bytes = (*peak_memory_bytes).max(memory_bytes as u64);
+    }
+
+    /// What a whole run took.
+    pub(crate) fn used(&mut self, fuel: u64, memory_bytes: usize) {
+        self.fuel_used = fuel;
+        self.peak_memory_bytes = memory_bytes as u64;
+        self.took(fuel, memory_bytes);
     }
 
     pub(crate) fn failed_patient(&mut self, message: String) {
@@ -272,7 +283,7 @@ impl Notes {
             rows_read: self.rows_read,
             patients: self.patients,
             fuel_used: self.fuel_used,
-            peak_memory_bytes: self.developer.peak_memory_bytes,
+            peak_memory_bytes: self.peak_memory_bytes,
             wall_millis: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
             jail: String::new(),
         }

@@ -1,4 +1,8 @@
-//! Checks what a cohort guest emits against the manifest and makes the typed outputs.
+//! Checks what a cohort guest emits against the manifest and makes the typed outputs. What they
+//! could say beside their values is closed: rows and series stand in the order of their keys,
+//! each once, numbers have six digits, and no count exceeds what the run has read.
+
+use std::collections::BTreeMap;
 
 use sekisho_module::{HistogramSpec, KeyDomain, KeySpec, OutputBody, TableRole, TableSpec};
 use sekisho_proto::v1::cell::Value;
@@ -29,7 +33,7 @@ impl Emitted {
         }
     }
 
-    /// Every declared output must have been emitted.
+    /// Every declared output must have been emitted, and count no more than there was.
     pub(super) fn finish(self, patients: u64, rows_read: u64) -> Result<Vec<Made>, Failed> {
         let evidence =
             Evidence { host_verified: false, patients, cell_patients: vec![], rows_read };
@@ -39,7 +43,14 @@ impl Emitted {
                 Err(Failed::contract("output_missing", format!("output {at} was never emitted")))
             }
         });
-        made.collect()
+        let made = made.collect::<Result<Vec<_>, Failed>>()?;
+        match made.iter().find(|made| counts_above(&made.output, patients, rows_read)) {
+            None => Ok(made),
+            Some(made) => {
+                let message = format!("{} counts more than the run has read", made.output.name);
+                Err(Failed::contract("count_above_view", message))
+            }
+        }
     }
 
     pub(super) fn table(
@@ -60,8 +71,8 @@ impl Emitted {
                 _ => None,
             }),
         )?;
-        let rows = rows.into_iter().map(|row| table_row(&spec, &labels, row));
-        let rows = rows.collect::<Result<Vec<_>, Failed>>()?;
+        let rows = rows.into_iter().map(|row| Ok((keys(&row), table_row(&spec, &labels, row)?)));
+        let rows = by_key(rows)?;
         let columns = spec.columns.iter().map(|column| TableColumn {
             name: column.name.clone(),
             unit: column.unit.clone(),
@@ -88,14 +99,11 @@ impl Emitted {
                 return Err(Failed::contract("arity", "a series has other keys or bins"));
             }
             let key = one.keys.iter().zip(&labels).map(|(&at, domain)| label(domain, at));
-            Ok(HistogramSeries {
-                key: key.collect::<Result<_, Failed>>()?,
-                patients: one.patients,
-                below: one.below,
-                above: one.above,
-            })
+            let key = key.collect::<Result<_, Failed>>()?;
+            let guest::Series { keys, patients, below, above } = one;
+            Ok((keys, HistogramSeries { key, patients, below, above }))
         });
-        let series = series.collect::<Result<Vec<_>, Failed>>()?;
+        let series = by_key(series)?;
         self.keep(run, output, Body::Histogram(Histogram { unit, edges, series }))
     }
 
@@ -147,6 +155,47 @@ fn another_kind(output: u32, kind: &str) -> Failed {
     Failed::contract("output_kind", format!("output {output} is not declared as a {kind}"))
 }
 
+/// Puts what stands under keys in their order.
+fn by_key<T>(given: impl Iterator<Item = Result<(Vec<u32>, T), Failed>>) -> Result<Vec<T>, Failed> {
+    let mut ordered = BTreeMap::new();
+    for one in given {
+        let (key, one) = one?;
+        if ordered.insert(key, one).is_some() {
+            return Err(Failed::contract("key_twice", "two rows or series have the same keys"));
+        }
+    }
+    Ok(ordered.into_values().collect())
+}
+
+fn keys(row: &[guest::Cell]) -> Vec<u32> {
+    let key = |cell: &guest::Cell| match cell {
+        guest::Cell::Key(at) => Some(*at),
+        _ => None,
+    };
+    row.iter().filter_map(key).collect()
+}
+
+/// Whether an output counts more patients or rows than there were.
+fn counts_above(output: &Output, patients: u64, rows: u64) -> bool {
+    let above = |count: i64, most: u64| u64::try_from(count).is_ok_and(|count| count > most);
+    match &output.body {
+        Some(Body::Table(table)) => table.rows.iter().any(|row| {
+            row.cells.iter().zip(&table.columns).any(|(cell, column)| match cell.value {
+                Some(Value::Count(count)) if column.role() == ColumnRole::PatientCount => {
+                    above(count, patients)
+                }
+                Some(Value::Count(count)) => above(count, rows),
+                _ => false,
+            })
+        }),
+        Some(Body::Histogram(histogram)) => histogram.series.iter().any(|series| {
+            let ends = [series.below, series.above];
+            series.patients.iter().chain(&ends).any(|count| *count > patients)
+        }),
+        _ => false,
+    }
+}
+
 /// The labels of each column that has a domain.
 fn labels(
     run: &mut Prepared,
@@ -194,7 +243,8 @@ fn table_row(
             (guest::Cell::Number(v), TableRole::Statistic) if v.is_finite() => {
                 Value::Number(round(v))
             }
-            (guest::Cell::Count(n), TableRole::Statistic) => Value::Count(n),
+            // A whole number has no more digits than another.
+            (guest::Cell::Count(n), TableRole::Statistic) => Value::Number(round(n as f64)),
             _ => return wrong(),
         };
         Ok(Cell { value: Some(value) })

@@ -67,11 +67,22 @@ fn oversized_output_is_stopped_by_cells_or_by_bytes() {
     };
     assert_eq!(stopped(rows(20_000)), (FailureClass::LimitExceeded, "output_cells"));
     assert_eq!(stopped(rows(5_000_000)), (FailureClass::LimitExceeded, "output_bytes"));
-    let mut few_bytes = rows(5_000);
-    few_bytes.limits.output_bytes = 10_000;
+    let mut few_bytes = job("columns");
+    few_bytes.limits.output_bytes = 100;
     let refused = stopped(few_bytes);
     assert_eq!(refused, (FailureClass::LimitExceeded, "output_bytes"));
-    assert_eq!(table(&report(rows(1_000)).outputs[0]).len(), 1_000);
+}
+
+#[test]
+fn keys_given_twice_and_counts_of_more_than_was_read_are_refused() {
+    let rows = |rows| {
+        let mut job = job("oversized-output");
+        job.parameters = vec![parameter("rows", v1::parameter::Value::Integer(rows))];
+        stopped(job)
+    };
+    assert_eq!(rows(2), (FailureClass::ContractViolation, "key_twice"));
+    // It has read nothing, and counts one patient.
+    assert_eq!(rows(1), (FailureClass::ContractViolation, "count_above_view"));
 }
 
 #[test]
@@ -87,13 +98,30 @@ fn invariant_10_error_text_with_data_stays_inside_unless_the_data_is_dummy() {
     assert!(seen.messages[0].contains("east"));
 }
 
-/// Patients of the west misbehave; what the host counts for east, west and weight.
-fn misbehaving(behaviour: &str, dummy: bool) -> (Value, Value, Value, u64) {
+/// A run in which patients of the west misbehave.
+fn with_behaviour(behaviour: &str) -> Job {
     let mut job = job("misbehaving-patient");
     job.parameters = vec![parameter("behaviour", v1::parameter::Value::Text(behaviour.to_owned()))];
     job.limits.fuel = 2_000_000;
-    job.dummy = dummy;
-    let report = report(job);
+    job
+}
+
+#[test]
+fn the_figures_of_a_run_tell_nothing_of_a_patients_failure() {
+    let figures = |behaviour| {
+        let usage = report(with_behaviour(behaviour)).usage;
+        v1::RunUsage { wall_millis: 0, ..usage }
+    };
+    let good = figures("none");
+    assert_eq!((good.patients, good.fuel_used), (300, 300 * 2_000_000));
+    for behaviour in ["infinite_loop", "memory_bomb", "deep_recursion", "trap", "huge_answer"] {
+        assert_eq!(figures(behaviour), good, "{behaviour}");
+    }
+}
+
+/// Patients of the west misbehave; what the host counts for east, west and weight.
+fn misbehaving(behaviour: &str, dummy: bool) -> (Value, Value, Value, u64) {
+    let report = report(Job { dummy, ..with_behaviour(behaviour) });
     let sites = table(&report.outputs[0]);
     let weight = table(&report.outputs[1]);
     let failed = report.developer.map_or(0, |d| d.failed_patients);
