@@ -5,7 +5,7 @@
 //! sealed objects and what the database's journal still holds are removed after it, again
 //! and again until that is done, across crashes.
 
-use std::time::Duration;
+mod scrub;
 
 use sekisho_access::{
     Guarded, Permit, Visible,
@@ -21,23 +21,9 @@ use sqlx::{AnyConnection, Row};
 
 use crate::{
     Store, StoreError, body, bring_ins, keys, log::next_index, modules, outputs,
-    outputs::OutputRecord, reidentifications, reviews, runs, runs::end_runs, writer::Outcome,
+    outputs::OutputRecord, projects::load_project, reidentifications, reviews, runs,
+    runs::end_runs, writer::Outcome,
 };
-
-/// Snapshots that may see what was deleted before the transaction `$1`: of sessions, replicas
-/// and prepared transactions.
-const OLDER_SNAPSHOTS: &str = "
-    SELECT count(*) FROM (
-        SELECT backend_xmin AS seen FROM pg_stat_activity WHERE pid <> pg_backend_pid()
-        UNION ALL SELECT xmin FROM pg_replication_slots
-        UNION ALL SELECT transaction FROM pg_prepared_xacts
-    ) AS snapshot
-    WHERE seen IS NOT NULL AND age(seen) >= age($1::text::xid8::xid)";
-/// Short reads pass within this many looks; others leave the erasure to its next try.
-const SNAPSHOT_TRIES: u32 = 20;
-const SNAPSHOT_PAUSE: Duration = Duration::from_millis(100);
-
-const PROJECT: &str = "SELECT body FROM project WHERE id = $1";
 
 /// An erasure record with the log's own proof of it.
 #[derive(Debug, Clone)]
@@ -214,43 +200,6 @@ impl Store {
         };
         Ok(permit.reveal(Guarded::new(proof)))
     }
-
-    /// Makes sure that what was overwritten is in no journal any more.
-    async fn scrub(&self) -> Result<(), StoreError> {
-        if !self.sqlite {
-            return self.scrub_server().await;
-        }
-        let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&self.pool).await?;
-        match row.try_get::<i64, _>(0)? {
-            0 => Ok(()),
-            _ => Err(StoreError::conflict("JOURNAL_BUSY", "the journal is being read")),
-        }
-    }
-}
-
-impl Store {
-    /// Rewrites PostgreSQL's table of keys without its dead rows, once nobody can see them any
-    /// more: VACUUM keeps what an older snapshot still sees, and does not say so. The server's
-    /// own journal and its backups are the operator's to expire. Snapshots of other roles are
-    /// seen only with `pg_read_all_stats`.
-    async fn scrub_server(&self) -> Result<(), StoreError> {
-        let mut connection = self.pool.acquire().await?;
-        let row = sqlx::query("SELECT pg_current_xact_id()::text").fetch_one(&mut *connection);
-        let after: String = row.await?.try_get(0)?;
-        for _ in 0..SNAPSHOT_TRIES {
-            let row = sqlx::query(OLDER_SNAPSHOTS).bind(&after).fetch_one(&mut *connection);
-            if row.await?.try_get::<i64, _>(0)? == 0 {
-                sqlx::query("SET lock_timeout = '5s'").execute(&mut *connection).await?;
-                let vacuum = sqlx::query("VACUUM (FULL) wrapped_key");
-                let done = vacuum.execute(&mut *connection).await;
-                sqlx::query("RESET lock_timeout").execute(&mut *connection).await?;
-                return Ok(done.map(|_| ())?);
-            }
-            tokio::time::sleep(SNAPSHOT_PAUSE).await;
-        }
-        let why = "a transaction that began before the erasure is still open";
-        Err(StoreError::conflict("SNAPSHOT_HELD", why))
-    }
 }
 
 /// Refuses what belongs to a closed project, inside the transaction that would add to it.
@@ -258,9 +207,7 @@ pub(crate) async fn check_open(
     connection: &mut AnyConnection,
     project_id: ProjectId,
 ) -> Result<(), StoreError> {
-    let project: Project =
-        body::one(connection, "project", PROJECT, &project_id.to_string()).await?;
-    match project.closure {
+    match load_project(connection, project_id).await?.closure {
         None => Ok(()),
         Some(_) => Err(already_closed()),
     }
@@ -277,7 +224,7 @@ async fn close(
     stamp: Stamp,
 ) -> Outcome<Project> {
     let id = project_id.to_string();
-    let mut project: Project = body::one(tx, "project", PROJECT, &id).await?;
+    let mut project = load_project(tx, project_id).await?;
     if project.closure.is_some() {
         return Err(already_closed());
     }
@@ -292,8 +239,9 @@ async fn close(
     let modules: Vec<Module> = body::decode_all(
         &of_project(tx, "SELECT body FROM module WHERE project_id = $1", &id).await?,
     )?;
-    let keys = destroy_keys(tx, project_id, &modules, &tables, &runs).await?;
-    let objects = objects_of(tx, project_id, &modules, &tables, &runs).await?;
+    let contents = Contents { project_id, modules, tables, runs };
+    let keys = contents.destroy_keys(tx).await?;
+    let objects = contents.objects(tx).await?;
     let erasure = Erasure {
         project_id,
         agreement_id: project.agreement.agreement_id,
@@ -315,27 +263,48 @@ async fn close(
     Ok((project, events.collect()))
 }
 
-/// The sealed objects of a project, to be removed.
-async fn objects_of(
-    tx: &mut AnyConnection,
+/// What was made in a project.
+struct Contents {
     project_id: ProjectId,
-    modules: &[Module],
-    tables: &[BringIn],
-    runs: &[Run],
-) -> Result<Vec<String>, StoreError> {
-    let sealed = "SELECT output.body AS body FROM output JOIN run ON run.id = output.run_id
-                  WHERE run.project_id = $1 ORDER BY output.id";
-    let outputs = of_project(tx, sealed, &project_id.to_string()).await?;
-    let outputs: Vec<OutputRecord> = body::decode_all(&outputs)?;
-    let mut objects: Vec<String> = Vec::new();
-    objects.extend(modules.iter().flat_map(|module| modules::object_names(module.module_id)));
-    objects.extend(tables.iter().flat_map(bring_ins::object_names));
-    objects.push(bring_ins::folder(project_id));
-    objects.extend(runs.iter().map(|run| runs::parameters_name(run.run_id)));
-    let name = |output: &OutputRecord| outputs::output_name(output.run_id, output.output_id);
-    objects.extend(outputs.iter().map(name));
-    objects.extend(runs.iter().map(|run| outputs::outputs_folder(run.run_id)));
-    Ok(objects)
+    modules: Vec<Module>,
+    tables: Vec<BringIn>,
+    runs: Vec<Run>,
+}
+
+impl Contents {
+    /// The sealed objects, to be removed.
+    async fn objects(&self, tx: &mut AnyConnection) -> Result<Vec<String>, StoreError> {
+        let sealed = "SELECT output.body AS body FROM output JOIN run ON run.id = output.run_id
+                      WHERE run.project_id = $1 ORDER BY output.id";
+        let outputs = of_project(tx, sealed, &self.project_id.to_string()).await?;
+        let outputs: Vec<OutputRecord> = body::decode_all(&outputs)?;
+        let mut objects: Vec<String> = Vec::new();
+        let modules = self.modules.iter();
+        objects.extend(modules.flat_map(|module| modules::object_names(module.module_id)));
+        objects.extend(self.tables.iter().flat_map(bring_ins::object_names));
+        objects.push(bring_ins::folder(self.project_id));
+        objects.extend(self.runs.iter().map(|run| runs::parameters_name(run.run_id)));
+        let name = |output: &OutputRecord| outputs::output_name(output.run_id, output.output_id);
+        objects.extend(outputs.iter().map(name));
+        objects.extend(self.runs.iter().map(|run| outputs::outputs_folder(run.run_id)));
+        Ok(objects)
+    }
+
+    /// Deletes the project's key and all keys under it; gives what they were for.
+    async fn destroy_keys(&self, tx: &mut AnyConnection) -> Result<Vec<String>, StoreError> {
+        use keys::Scope;
+        let id = self.project_id;
+        let mut scopes = vec![Scope::Project(id)];
+        scopes.extend(self.modules.iter().map(|module| Scope::Module(id, module.module_id)));
+        scopes.extend(self.tables.iter().map(|table| Scope::BringIn(id, table.bring_in_id)));
+        scopes.extend(self.runs.iter().map(|run| Scope::Run(id, run.run_id)));
+        let mut names = Vec::new();
+        for scope in scopes {
+            scope.destroy(tx).await?;
+            names.push(scope.name());
+        }
+        Ok(names)
+    }
 }
 
 /// Keeps the record while its objects are removed, and after; gives its entry of the log.
@@ -373,27 +342,6 @@ async fn end_requests(
         kinds.push(EventKind::ReviewDecided { review_request_id, outcome });
     }
     Ok(())
-}
-
-/// Deletes the project's key and all keys under it; gives what they were for.
-async fn destroy_keys(
-    tx: &mut AnyConnection,
-    project_id: ProjectId,
-    modules: &[Module],
-    tables: &[BringIn],
-    runs: &[Run],
-) -> Result<Vec<String>, StoreError> {
-    let mut scopes = vec![keys::Scope::Project(project_id)];
-    scopes.extend(modules.iter().map(|module| keys::Scope::Module(project_id, module.module_id)));
-    let table = |table: &BringIn| keys::Scope::BringIn(project_id, table.bring_in_id);
-    scopes.extend(tables.iter().map(table));
-    scopes.extend(runs.iter().map(|run| keys::Scope::Run(project_id, run.run_id)));
-    let mut names = Vec::new();
-    for scope in scopes {
-        scope.destroy(tx).await?;
-        names.push(scope.name());
-    }
-    Ok(names)
 }
 
 async fn of_project(

@@ -278,7 +278,7 @@ impl Store {
     /// # Errors
     /// [`StoreError`].
     pub async fn reap_leases(&self, now: Timestamp) -> Result<Vec<RunId>, StoreError> {
-        const EXPIRED: &str = "SELECT body FROM run WHERE lease_expires_at <= $1 ORDER BY id";
+        const EXPIRED: &str = "SELECT id, body FROM run WHERE lease_expires_at <= $1 ORDER BY id";
         let any = sqlx::query(EXPIRED).bind(now.millis()).fetch_optional(&self.pool).await?;
         if any.is_none() {
             return Ok(vec![]);
@@ -289,7 +289,7 @@ impl Store {
                 Box::pin(async move {
                     let rows = sqlx::query(EXPIRED).bind(now.millis()).fetch_all(&mut *tx).await?;
                     let (mut ids, mut events) = (vec![], vec![]);
-                    for mut run in body::decode_all::<Run>(&rows)? {
+                    for mut run in body::decode_readable::<Run>("run", &rows)? {
                         ids.push(run.run_id);
                         events.extend(reap(&mut run, now)?.map(|kind| Event {
                             at: now,

@@ -7,10 +7,14 @@ use sekisho_access::{
     linkage::{LinkageDates, LinkageMatrix, LinkedPart},
 };
 use sekisho_audit::EventKind;
-use sekisho_domain::{Agreement, Dataset, Module, Project, Run, Timestamp};
+use sekisho_domain::{Agreement, Dataset, Module, Run, Timestamp};
 use sqlx::{AnyConnection, Row};
 
-use crate::{Store, StoreError, body, log::record, projects::dataset_version};
+use crate::{
+    Store, StoreError, body,
+    log::record,
+    projects::{dataset_version, load_project},
+};
 
 impl Store {
     /// Sets the date of a rule; `None` closes it again. Gives `state` back, to be seen.
@@ -78,13 +82,11 @@ pub(crate) async fn is_closed_to(
     run: &Run,
     at: Timestamp,
 ) -> Result<bool, StoreError> {
-    const PROJECT: &str = "SELECT body FROM project WHERE id = $1";
     const MODULE: &str = "SELECT body FROM module WHERE id = $1";
     if run.joined.is_empty() {
         return Ok(false);
     }
-    let id = run.project_id.to_string();
-    let project: Project = body::one(connection, "project", PROJECT, &id).await?;
+    let project = load_project(connection, run.project_id).await?;
     let module: Module =
         body::one(connection, "module", MODULE, &run.module_id.to_string()).await?;
     let tables = module.inputs.iter().map(|(table, _)| table.as_str()).collect();

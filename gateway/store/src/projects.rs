@@ -173,11 +173,17 @@ impl Store {
     /// # Errors
     /// [`StoreError::NotFound`].
     pub async fn project(&self, project_id: ProjectId) -> Result<Guarded<Project>, StoreError> {
-        const QUERY: &str = "SELECT body FROM project WHERE id = $1";
         let mut connection = self.pool.acquire().await?;
-        let id = project_id.to_string();
-        Ok(Guarded::new(body::one(&mut connection, "project", QUERY, &id).await?))
+        Ok(Guarded::new(load_project(&mut connection, project_id).await?))
     }
+}
+
+pub(crate) async fn load_project(
+    connection: &mut AnyConnection,
+    project_id: ProjectId,
+) -> Result<Project, StoreError> {
+    const QUERY: &str = "SELECT body FROM project WHERE id = $1";
+    body::one(connection, "project", QUERY, &project_id.to_string()).await
 }
 
 pub(crate) async fn dataset_version(

@@ -72,6 +72,7 @@ cases! {
         }
         runs {
             a_run_is_started_once_per_request,
+            a_run_that_cannot_be_read_holds_up_no_other,
             sv_4_runs_above_the_agreed_rate_are_refused,
             a_run_is_leased_to_exactly_one_worker,
             each_project_has_an_order_of_patients_of_its_own,

@@ -3,16 +3,20 @@
 use sekisho_access::linkage::LinkageMatrix;
 use sekisho_audit::EventKind;
 use sekisho_domain::{
-    Person, Project, Run, RunState, Timestamp,
+    Person, Run, RunState, Timestamp,
     lifecycle::Lifecycle,
     run::{Lease, RunEvent},
 };
 use sqlx::AnyConnection;
 
 use super::give_up;
-use crate::{StoreError, body, linkage::is_closed_to, runs::update_run};
+use crate::{StoreError, body, linkage::is_closed_to, projects::load_project, runs::update_run};
 
-/// Takes the oldest queued run that is still allowed, and gives up those before it.
+/// Queued runs that are looked at for one that can be read.
+const LOOKED_AT: &str = "SELECT id, body FROM run WHERE state = $1 ORDER BY id LIMIT 100";
+
+/// Takes the oldest queued run that is still allowed, and gives up those before it. One that
+/// cannot be read holds up no other.
 pub(super) async fn take_next(
     tx: &mut AnyConnection,
     linkage: &LinkageMatrix,
@@ -21,7 +25,13 @@ pub(super) async fn take_next(
 ) -> Result<(Option<Run>, Vec<EventKind>), StoreError> {
     let mut kinds = Vec::new();
     while let Some(mut run) = oldest_queued(tx).await? {
-        let allowed = still_allowed(tx, linkage, &run, at).await?;
+        let allowed = match still_allowed(tx, linkage, &run, at).await {
+            Err(error @ (StoreError::Body(_) | StoreError::NotFound(_))) => {
+                tracing::error!(%error, run_id = %run.run_id, "what permits a run cannot be read");
+                false
+            }
+            allowed => allowed?,
+        };
         kinds.push(if allowed { take(&mut run, lease)? } else { give_up(&mut run, at)? });
         update_run(tx, &run).await?;
         if allowed {
@@ -52,10 +62,8 @@ pub(super) async fn still_allowed(
     run: &Run,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
-    const PROJECT: &str = "SELECT body FROM project WHERE id = $1";
     const PERSON: &str = "SELECT body FROM person WHERE id = $1";
-    let id = run.project_id.to_string();
-    let project: Project = body::one(connection, "project", PROJECT, &id).await?;
+    let project = load_project(connection, run.project_id).await?;
     let id = run.requested_by.to_string();
     let person: Person = body::one(connection, "person", PERSON, &id).await?;
     let trained = person.training_until.is_some_and(|until| now < until);
@@ -71,9 +79,7 @@ pub(super) async fn still_allowed(
 }
 
 async fn oldest_queued(connection: &mut AnyConnection) -> Result<Option<Run>, StoreError> {
-    let row = sqlx::query("SELECT body FROM run WHERE state = $1 ORDER BY id LIMIT 1")
-        .bind(RunState::Queued.name())
-        .fetch_optional(connection)
-        .await?;
-    row.as_ref().map(body::decode).transpose()
+    let queued = sqlx::query(LOOKED_AT).bind(RunState::Queued.name());
+    let rows = queued.fetch_all(connection).await?;
+    Ok(body::decode_readable("run", &rows)?.into_iter().next())
 }

@@ -129,7 +129,8 @@ impl Store {
     }
 
     /// Takes over the tokens that a worker sealed for the identified zone, sealed once more
-    /// under the run's key: what they tell ends with it (SV-3).
+    /// under the run's key: what they tell ends with it (SV-3). A worker that heard no answer
+    /// says the same again.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] `LEASE_LOST` when the lease is not the present one.
@@ -149,7 +150,7 @@ impl Store {
         let kind =
             EventKind::ReidentificationSealed { reidentification_id: id, sha256: sha256.clone() };
         let event = record(&permit, kind);
-        let (at, linkage) = (permit.at(), Arc::clone(&self.linkage));
+        let (at, linkage, taken) = (permit.at(), Arc::clone(&self.linkage), sha256.clone());
         let done = self
             .writer
             .effect(&permit, move |tx| {
@@ -160,7 +161,7 @@ impl Store {
                         return Ok((false, vec![refuse(tx, &mut found, at).await?]));
                     }
                     found.state = found.state.apply(ReidentificationEvent::Seal)?;
-                    (found.lease, found.tokens_sha256) = (None, Some(sha256));
+                    (found.lease, found.tokens_sha256) = (None, Some(taken));
                     update(tx, &found).await?;
                     Ok((true, vec![event]))
                 })
@@ -168,6 +169,10 @@ impl Store {
             .await
             .and_then(|done| if done.value { Ok(()) } else { Err(lease_lost()) });
         if let Err(StoreError::Conflict { code: "LEASE_LOST", .. }) = done {
+            let order = self.reidentification(id).await?;
+            if order.for_decision().tokens_sha256.as_ref() == Some(&sha256) {
+                return Ok(());
+            }
             // Close-out empties the folder too; this is only sooner.
             let _ = self.objects.remove(&name).await;
         }

@@ -149,6 +149,12 @@ pub(crate) async fn sv_3_closing_a_project_erases_sealed_tokens(site: &mut Site)
     let worker = site.worker(study.worker);
     let permit = site.permit_to::<HoldTrace>(&worker, resource(&study, &order)).await;
     site.store().complete_trace(permit, lease_id, b"tokens".to_vec()).await.unwrap();
+    // A worker that heard no answer says it again, and other tokens come too late.
+    let permit = site.permit_to::<HoldTrace>(&worker, resource(&study, &order)).await;
+    site.store().complete_trace(permit, lease_id, b"tokens".to_vec()).await.unwrap();
+    let permit = site.permit_to::<HoldTrace>(&worker, resource(&study, &order)).await;
+    let late = site.store().complete_trace(permit, lease_id, b"others".to_vec()).await;
+    assert_eq!(conflict(late), "LEASE_LOST");
     let id = order.order.reidentification_id.to_string();
     let folder = site.folder.path().join("objects/reidentifications").join(id);
     // One that came while the gateway was killed: no row knows of it.

@@ -56,6 +56,26 @@ pub(crate) async fn a_run_is_started_once_per_request(site: &mut Site) {
     assert_eq!(site.names_since(mark).await, ["run_requested", "module_submitted"]);
 }
 
+pub(crate) async fn a_run_that_cannot_be_read_holds_up_no_other(site: &mut Site) {
+    let study = Study::begin(site).await;
+    let other = study.another(site).await;
+    let (spoilt, of_other) = (study.start(site).await, other.start(site).await);
+    let good = study.start(site).await;
+    let spoil = [
+        ("UPDATE run SET body = '{' WHERE id = $1", spoilt.run_id.to_string()),
+        ("UPDATE project SET body = '{' WHERE id = $1", other.project.project_id.to_string()),
+    ];
+    for (query, id) in spoil {
+        sqlx::query(query).bind(id).execute(&mut site.raw().await).await.unwrap();
+    }
+    assert_eq!(study.lease(site).await.unwrap().run.run_id, good.run_id);
+    assert!(study.lease(site).await.is_none());
+    // What permits it cannot be read: it fails. What cannot be read itself stays as it is.
+    let ended = site.store().run(of_other.run_id).await.unwrap();
+    assert_eq!(ended.for_decision().state, RunState::Failed);
+    assert!(site.store().run(spoilt.run_id).await.is_err());
+}
+
 pub(crate) async fn sv_4_runs_above_the_agreed_rate_are_refused(site: &mut Site) {
     let study = Study::begin(site).await;
     let colleague = site.join(&study.steward, OrganisationId::new(site.now()), &[]).await;
