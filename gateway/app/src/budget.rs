@@ -8,8 +8,8 @@ use crate::AppError;
 
 /// Questions one address may ask on one day (UTC).
 const QUESTIONS: u32 = 100;
-/// Networks remembered. Whoever has many could fill them, so those who come after share
-/// [`NEWCOMERS`] instead of being shut out.
+/// Networks remembered. Whoever has many can fill them; those who come after share
+/// [`NEWCOMERS`], which one of them can use up for the others, minute by minute.
 const NETWORKS: usize = 100_000;
 /// Questions a minute of all newcomers together, once no more networks are remembered.
 const NEWCOMERS: u32 = 60;
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn ct_2_many_networks_slow_newcomers_down_and_shut_nobody_out() {
+    fn ct_2_many_networks_slow_newcomers_down_until_the_next_minute() {
         let budget = QuestionBudget::default();
         assert_eq!(spend(&budget, "192.0.2.1", 0), Ok(99));
         for network in 1..NETWORKS {
