@@ -71,7 +71,8 @@ pub struct Sealed {
 }
 
 /// A version sealed whole under a hidden name. Nobody finds it before
-/// [`publish`](Self::publish); dropped before, it is gone.
+/// [`publish`](Self::publish). [Discarded](Self::discard) it is gone; dropped it is too, unless
+/// its writer was asked to keep what it had.
 #[derive(Debug)]
 pub struct Unpublished {
     folder: SealingFolder,
@@ -97,6 +98,11 @@ impl Unpublished {
     #[must_use]
     pub fn folder(&self) -> PathBuf {
         self.folder.published_path()
+    }
+
+    /// Removes the version: it must never be published.
+    pub fn discard(mut self) {
+        self.folder.stays = false;
     }
 
     /// Gives the version its name, in one rename.
@@ -291,7 +297,6 @@ impl SealedWriter {
         let signature = identity.sign(layout::MANIFEST_LABEL, &signed);
         self.folder.write(layout::SIGNATURE, hex::encode(signature).as_bytes())?;
         let version = SealedVersion::read(self.folder.path(), &identity.verifying())?;
-        self.folder.stays = false;
         Ok(Unpublished { folder: self.folder, version, patient_keys })
     }
 }

@@ -198,6 +198,13 @@ pub enum IngestError {
 }
 
 impl IngestError {
+    /// Whether the version that was sealed must never be published, so that nothing of it is to
+    /// be gone on with. After another failure it may be.
+    pub(crate) fn refuses_the_version(&self) -> bool {
+        let empty = matches!(self, Self::Dataset(error) if error.code() == "dataset.empty");
+        empty || matches!(self, Self::Survivors { .. } | Self::DeletionsChanged)
+    }
+
     /// Stable code for scripts.
     #[must_use]
     pub fn code(&self) -> &'static str {

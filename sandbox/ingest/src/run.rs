@@ -171,14 +171,15 @@ impl Ingest<'_> {
         }
         let rejects = rejects.filter(|rejects| rejects.rows > 0);
         let taken = Taken { gate, said, totals, rejects, resumed };
-        let sealed = self.seal(writer, provenance, progress)?;
-        let dataset = sealed.version().manifest().dataset.clone();
-        let summary = match self.publish(sealed, Some(taken)) {
+        let sealed = self.seal(writer, provenance, progress);
+        let summary = match sealed.and_then(|sealed| self.publish(sealed, Some(taken))) {
             // Without its entry in the catalogue it is still to be gone on with.
             Ok(published) => Ok(published.list()?),
-            Err(refused) => Err(refused),
+            Err(refused) if refused.refuses_the_version() => Err(refused),
+            // So is all that is sealed when only the disk was full.
+            Err(failed) => return Err(failed),
         };
-        self.zone.remove_unfinished_rejects(&dataset)?;
+        self.zone.remove_unfinished_rejects(journal.dataset())?;
         journal.remove()?;
         summary
     }
@@ -191,7 +192,10 @@ impl Ingest<'_> {
         progress: &mut dyn Progress,
     ) -> Result<Summary, IngestError> {
         let profile = ehr::profile()?;
+        let journal = Journal::lock(self.zone, &profile.id)?;
+        // Also removes the tables that an earlier journal is about.
         let mut writer = SealedWriter::create(self.out, &profile, &self.options)?;
+        journal.remove()?;
         let mut tokens: PatientTokens = self.zone.tokens(&profile.id_space);
         let mut rows: BTreeMap<String, u64> = BTreeMap::new();
         progress.start("inventing patients", u64::from(patients));

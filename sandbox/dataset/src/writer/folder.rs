@@ -93,13 +93,15 @@ impl SealingFolder {
     }
 
     /// Another text than that of the newest version's profile needs a higher revision: whoever
-    /// reads two versions tells by it whether they mean the same.
+    /// reads two versions tells by it whether they mean the same. This guards against mistakes
+    /// only: whose version the newest is, and whether its profile was changed, is not looked at.
     pub(super) fn check_revision(&self, profile: &Profile) -> Result<(), DatasetError> {
         let Some(newest) = newest(&self.dataset)? else { return Ok(()) };
         let version = format!("v{newest}");
-        let then = read_small(&self.dataset.join(&version), layout::PROFILE)?;
         // A profile that cannot be read any more holds nobody back.
-        let then = String::from_utf8(then).ok().and_then(|toml| Profile::parse(&toml).ok());
+        let then = read_small(&self.dataset.join(&version), layout::PROFILE).ok();
+        let then = then.and_then(|bytes| String::from_utf8(bytes).ok());
+        let then = then.and_then(|toml| Profile::parse(&toml).ok());
         match then {
             Some(then)
                 if then.sha256() != profile.sha256() && then.revision >= profile.revision =>

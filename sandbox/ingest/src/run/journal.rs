@@ -158,6 +158,11 @@ impl<'a> Journal<'a> {
         }
     }
 
+    /// The data set it is of.
+    pub(super) fn dataset(&self) -> &str {
+        self.dataset
+    }
+
     /// Opens what the journal keeps of keys.
     pub(super) fn key(&self) -> &Key {
         self.zone.sealing()

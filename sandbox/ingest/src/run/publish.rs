@@ -124,8 +124,16 @@ impl Ingest<'_> {
     ) -> Result<Published, IngestError> {
         let (mut told, mut register) = (Told::default(), None);
         if let Some(taken) = taken {
-            let written = self.report(&sealed, &taken)?;
-            register = Some(self.unchanged(&taken.said.deletions, sealed.version().profile())?);
+            let (written, unchanged) = match self.allowed(&sealed, &taken) {
+                Ok(allowed) => allowed,
+                Err(error) => {
+                    if error.refuses_the_version() {
+                        sealed.discard();
+                    }
+                    return Err(error);
+                }
+            };
+            register = Some(unchanged);
             self.zone.id_spaces().add(sealed.version().profile())?;
             told = Told {
                 report: Some(written.write(&sealed.folder(), self.zone.identity())?),
@@ -138,6 +146,17 @@ impl Ingest<'_> {
         let sealed = sealed.publish()?;
         drop(register);
         Ok(Published { sealed, told })
+    }
+
+    /// The report of a version that may be published, and the register that must not change
+    /// until it is.
+    fn allowed(
+        &self,
+        sealed: &Unpublished,
+        taken: &Taken,
+    ) -> Result<(IntakeReport, Register), IngestError> {
+        let report = self.report(sealed, taken)?;
+        Ok((report, self.unchanged(&taken.said.deletions, sealed.version().profile())?))
     }
 
     /// Locks the register of deletions, which must still say what was joined.

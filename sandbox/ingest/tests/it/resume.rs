@@ -85,6 +85,24 @@ fn what_had_published_already_is_finished_and_not_sealed_again() {
 }
 
 #[test]
+fn what_could_not_be_published_is_gone_on_with_and_what_must_not_be_is_gone() {
+    let clinic = Clinic::new();
+    let whole = json(&clinic.run(&[]));
+    let (child, mut pipe) = clinic.waiting_in(2, &[]);
+    let in_the_way = clinic.site.at("datasets/clinic/v2.intake.json");
+    fs::create_dir_all(in_the_way.join("x")).unwrap();
+    pipe.write_all(rows(2).as_bytes()).unwrap();
+    drop(pipe);
+    assert_eq!(refusal(&child.wait_with_output().unwrap()).0, "ingest.io");
+    clinic.whole(2);
+    fs::remove_dir_all(&in_the_way).unwrap();
+    let summary = json(&clinic.run(&["--resume"]));
+    assert_eq!((&summary["resumed"], &summary["version"]), (&TABLES.into(), &"v2".into()));
+    assert_eq!(clinic.content(&summary), clinic.content(&whole));
+    clinic.nothing_is_left();
+}
+
+#[test]
 fn killed_at_any_moment_it_goes_on_until_it_is_whole() {
     let clinic = Clinic::new();
     let start = Instant::now();
