@@ -33,7 +33,7 @@ pub(crate) fn run(
     sink: &mut dyn ProgressSink,
 ) -> Result<Vec<Made>, Failed> {
     let engine = compile::engine(World::Cohort, run.limits)?;
-    let ready = link(&engine, &run.module)?;
+    let ready = link(&engine, &mut run.module)?;
     let scans = run.scans()?;
     run.narrow_dictionaries()?;
     let deadline = run.deadline;
@@ -66,7 +66,7 @@ pub(crate) fn run(
     ended.made
 }
 
-fn link(engine: &Engine, module: &Compiled) -> Result<CohortPre<Host>, Failed> {
+fn link(engine: &Engine, module: &mut Compiled) -> Result<CohortPre<Host>, Failed> {
     let refused = |e: wasmtime::Error| Failed::contract("component", format!("{e:#}"));
     let component = module.load(engine)?;
     let mut linker = Linker::new(engine);

@@ -1,6 +1,8 @@
 //! Machine code of a module, made apart from the run: whoever compiles holds neither keys nor
-//! data, so a module that is made to be slow or wrong to compile harms nothing (compilation of
-//! hostile input is the larger half of a WebAssembly engine's attack surface).
+//! data, so a module that is slow or harmful to compile reaches neither while it is compiled.
+//! What it reaches later is another matter: a module that takes over its compiler chooses what
+//! its own runs execute, with their keys and past the guest's sandbox, and the jail alone
+//! holds those runs.
 
 use std::hash::{Hash as _, Hasher};
 use std::time::Instant;
@@ -38,15 +40,17 @@ impl Compiled {
         Self(bytes)
     }
 
-    pub(crate) fn load(&self, engine: &Engine) -> Result<Component, Failed> {
+    /// Loads the code and lets go of the bytes.
+    pub(crate) fn load(&mut self, engine: &Engine) -> Result<Component, Failed> {
+        let bytes = std::mem::take(&mut self.0);
         let elsewhere = |why: &str| Failed::environment("compiled_elsewhere", why);
-        let (own, code) = self.0.split_at_checked(FINGERPRINT).ok_or_else(|| elsewhere("short"))?;
+        let (own, code) = bytes.split_at_checked(FINGERPRINT).ok_or_else(|| elsewhere("short"))?;
         if own != fingerprint(engine) {
             return Err(elsewhere("another engine or other settings made this code"));
         }
         #[allow(unsafe_code, reason = "loading machine code is unsafe by nature")]
-        // SAFETY: `danger_from_bytes` and `compile` are the only ways to have one, so these are
-        // bytes that this engine serialized.
+        // SAFETY: `danger_from_bytes` and `compile` are the only ways to have one, so a compiler
+        // of ours answered with these bytes, and nobody has changed them since.
         let component = unsafe { Component::deserialize(engine, code) };
         component.map_err(|error| elsewhere(&format!("{error:#}")))
     }

@@ -27,7 +27,7 @@ pub(crate) fn run(
     sink: &mut dyn ProgressSink,
     mut tracer: Option<&mut Tracer<'_>>,
 ) -> Result<Vec<Made>, Failed> {
-    let guest = Guest::load(&run)?;
+    let guest = Guest::load(&mut run)?;
     let mut aggregates = Aggregates::new(&run.manifest);
     if let Some(tracer) = &tracer {
         aggregates
@@ -95,7 +95,7 @@ struct Guest {
 }
 
 impl Guest {
-    fn load(run: &Prepared) -> Result<Self, Failed> {
+    fn load(run: &mut Prepared) -> Result<Self, Failed> {
         let memory_bytes = run.limits.patient_memory_bytes;
         let engine = compile::engine(World::PerPatient, run.limits)?;
         let refused = |e: wasmtime::Error| Failed::contract("component", format!("{e:#}"));

@@ -37,20 +37,31 @@ impl CodeCache {
     }
 
     pub(crate) fn get(&self, of: &Context) -> Option<Zeroizing<Vec<u8>>> {
-        let mut all = self.lock();
-        let place = all.iter().position(|kept| kept.of.encode() == of.encode())?;
-        let mut kept = all.remove(place);
+        // Taken out meanwhile, so that nobody waits for a large one to be opened.
+        let mut kept = self.take(of)?;
         let sealed = kept.read().ok()?;
         let code = sekisho_vault::open(&self.key, of, &sealed).ok()?;
-        all.push(kept);
+        self.keep(kept);
         Some(code)
     }
 
     /// Keeps code where there is room; where not, it is made again.
     pub(crate) fn put(&self, of: Context, code: &[u8]) {
         let Ok(sealed) = sekisho_vault::seal(&self.key, &of, code) else { return };
-        let Ok(kept) = Kept::write(of, &sealed) else { return };
+        if let Ok(kept) = Kept::write(of, &sealed) {
+            self.keep(kept);
+        }
+    }
+
+    fn take(&self, of: &Context) -> Option<Kept> {
         let mut all = self.lock();
+        let place = all.iter().position(|kept| kept.of.encode() == of.encode())?;
+        Some(all.remove(place))
+    }
+
+    fn keep(&self, kept: Kept) {
+        let mut all = self.lock();
+        all.retain(|other| other.of.encode() != kept.of.encode());
         all.push(kept);
         while all.iter().map(|kept| kept.bytes).sum::<u64>() > self.most_bytes {
             all.remove(0);
@@ -59,7 +70,7 @@ impl CodeCache {
 
     /// Forgets what turned out to be of no use.
     pub(crate) fn forget(&self, of: &Context) {
-        self.lock().retain(|kept| kept.of.encode() != of.encode());
+        self.take(of);
     }
 
     fn lock(&self) -> MutexGuard<'_, Vec<Kept>> {
@@ -114,6 +125,8 @@ mod tests {
         assert_eq!(code(&cache, "a").unwrap(), b"code of a");
         assert_eq!(code(&cache, "a").unwrap(), b"code of a");
         assert_eq!(code(&cache, "b"), None);
+        cache.put(of("a"), b"made twice at a time");
+        assert_eq!(cache.lock().len(), 1);
         cache.forget(&of("a"));
         assert_eq!(code(&cache, "a"), None);
     }

@@ -52,8 +52,9 @@ pub struct RunData {
 const OWN_MEMORY: u64 = 768 << 20;
 /// Memory of a compiler: some thirty times the largest module.
 pub(crate) const COMPILER_MEMORY: u64 = 1 << 30;
-/// Most bytes of machine code.
-pub(crate) const MOST_CODE: usize = 512 << 20;
+/// Most bytes of machine code: eight times the largest module. A runner holds them twice while
+/// it reads its job.
+pub(crate) const MOST_CODE: usize = 256 << 20;
 /// A module of the largest size takes some seconds; one that takes longer is made to.
 pub(crate) const COMPILE_WITHIN: Duration = Duration::from_secs(60);
 /// Most bytes that one of a brought-in table becomes: a row of empty fields, in lists that grow
