@@ -109,7 +109,9 @@ fn rows(cells: &[Cell], sexes: usize, conditions: usize, below: i64) -> Vec<Cros
         mean_hba1c: match cell.measured {
             0 => Value::Missing,
             n if small(n) || small(cell.patients) => Value::Suppressed,
-            n => Value::Given((cell.sum / n as f64 * 100.0).round() / 100.0),
+            // The host rounds: a sum's last bit hangs on the order of patients, and would tip a
+            // mean that is half-way between two numbers to either side.
+            n => Value::Given(cell.sum / n as f64),
         },
     };
     cells.iter().enumerate().map(row).collect()
