@@ -281,11 +281,13 @@ fn check_table(dataset: &Dataset, granted: &GrantedTable) -> Result<(), String> 
     let table = dataset.tables.iter().find(|table| table.name == granted.table);
     let table = table.ok_or_else(|| format!("no table {}", granted.table))?;
     let known = |column: &&String| table.columns.iter().any(|known| known.name == **column);
-    match granted.columns.iter().find(|column| !known(column)) {
-        Some(column) => Err(format!("no column {}.{column}", granted.table)),
-        None => row_filter::check(&granted.row_filter, &granted.columns)
-            .map_err(|why| format!("row filter of {}: {why}", granted.table)),
+    if let Some(column) = granted.columns.iter().find(|column| !known(column)) {
+        return Err(format!("no column {}.{column}", granted.table));
     }
+    let tokens = table.columns.iter().filter(|column| column.token);
+    let tokens: Vec<_> = tokens.map(|column| column.name.as_str()).collect();
+    row_filter::check(&granted.row_filter, &granted.columns, &tokens)
+        .map_err(|why| format!("row filter of {}: {why}", granted.table))
 }
 
 /// A roster entry with its invitation and the code that is shown once.

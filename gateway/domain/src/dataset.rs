@@ -191,6 +191,10 @@ pub struct DatasetColumn {
     /// Code system of its codes, empty when there is none.
     #[serde(default)]
     pub code_system: String,
+    /// Whether its codes are keyed tokens of identifiers, which read differently in every
+    /// project.
+    #[serde(default)]
+    pub token: bool,
     /// Description.
     pub description: Bilingual,
 }

@@ -2,7 +2,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Coverage, Information, Kind, Manifest, ManifestTable, Profile, QuickCounts, Text};
+use crate::{
+    Coverage, Information, Kind, Manifest, ManifestTable, Profile, QuickCounts, Rule, Text,
+};
 
 /// What users may see of a version before any run: names, meanings and rounded sizes. Made
 /// from the manifest and the profile alone, so it holds no value from the data.
@@ -84,6 +86,10 @@ pub struct CatalogueColumn {
     /// Which code system its codes are of.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub code_system: Option<String>,
+    /// Whether its codes are keyed tokens of identifiers, which read differently in every
+    /// project, so that no row filter can name it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub token: bool,
     /// What it means.
     pub description: Text,
     /// Declared codes and their meanings; empty when the list is open.
@@ -135,6 +141,7 @@ fn column(spec: &crate::ColumnSpec, sealed: Option<&ManifestTable>) -> Catalogue
         nullable: spec.nullable,
         missing_percent: sealed.map_or(0, |column| column.missing_percent),
         code_system: spec.code_system.clone(),
+        token: matches!(spec.rule, Rule::Token { .. }),
         description: spec.description.clone(),
         codes: spec.codes.clone(),
     }

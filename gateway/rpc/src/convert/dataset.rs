@@ -138,6 +138,7 @@ fn column(column: v1::DatasetColumn, field: &str) -> Result<DatasetColumn, Inval
             &format!("{field}.code_system"),
             NAME_CHARS,
         )?,
+        token: column.token,
         description: bilingual(column.description_ja, column.description_en, field)?,
     })
 }
@@ -153,6 +154,7 @@ impl Shown for Dataset {
             nullable: column.nullable,
             missing_percent: column.missing_percent,
             code_system: column.code_system,
+            token: column.token,
             description_ja: column.description.ja,
             description_en: column.description.en,
         };

@@ -31,6 +31,19 @@ fn every_version_reports_how_unique_its_persons_are() {
 }
 
 #[test]
+fn the_catalogue_says_which_columns_hold_tokens() {
+    let dir = tempfile::tempdir().unwrap();
+    let profile = shipped().into_iter().find(|profile| profile.id == "kaigo").unwrap();
+    let entry = sealed(dir.path(), &profile).catalogue_entry();
+    let columns = entry.tables.iter().flat_map(|table| &table.columns);
+    let tokens: Vec<_> = columns.filter(|column| column.token).map(|column| &column.name).collect();
+    assert!(!tokens.is_empty());
+    let specs = profile.tables.iter().flat_map(|table| &table.columns);
+    let keyed = specs.filter(|spec| matches!(spec.rule, Rule::Token { .. })).map(|spec| &spec.name);
+    assert_eq!(tokens, keyed.collect::<Vec<_>>());
+}
+
+#[test]
 fn dp_4_versions_whose_days_would_tell_a_shift_are_not_joined() {
     let dir = tempfile::tempdir().unwrap();
     let moved = shipped().into_iter().find(|profile| profile.id == "jisedai").unwrap();

@@ -241,6 +241,7 @@ fn years(part: &DatasetTable, min_cell: u32) -> String {
 
 fn meaning(column: &DatasetColumn) -> String {
     match column.code_system.as_str() {
+        "" if column.token => format!("{} [differs in every project]", column.description_en),
         "" => column.description_en.clone(),
         system => format!("{} [{system}]", column.description_en),
     }

@@ -82,6 +82,7 @@ fn column(column: CatalogueColumn) -> DatasetColumn {
         nullable: column.nullable,
         missing_percent: column.missing_percent.into(),
         code_system: column.code_system.unwrap_or_default(),
+        token: column.token,
         description_ja: column.description.ja,
         description_en: column.description.en,
     }
