@@ -33,6 +33,7 @@ use crate::view::{Dictionaries, TableView};
 pub(crate) use ahead::ReadAhead;
 pub(crate) use held::HeldCodes;
 use order::Order;
+pub(crate) use order::{Block, Run};
 use stream::Layout;
 
 /// Plans scans over one opened dataset version.

@@ -14,10 +14,9 @@ use crate::bindings::cohort::sekisho::analysis::{data, outputs, parameters};
 use crate::bindings::types::{self, Column, ColumnData, Parameter};
 use crate::columns::ColumnBuffer;
 use crate::failure::Failed;
-use crate::merge::tokens;
 use crate::run::{Made, Prepared};
 use crate::sandbox::Bounds;
-use crate::scan::{ReadAhead, Scan};
+use crate::scan::{Block, ReadAhead, Run, Scan};
 use crate::view::TableView;
 pub(crate) use numbers::Numbers;
 
@@ -47,8 +46,7 @@ pub struct Reader {
     table: usize,
     /// From the first batch that is asked for.
     rows: Option<ReadAhead>,
-    batch: Option<RecordBatch>,
-    at: usize,
+    block: Option<Block>,
 }
 
 impl Host {
@@ -77,7 +75,7 @@ impl Host {
                 format!("table {table} is not declared"),
             ));
         }
-        Ok(Reader { table, rows: None, batch: None, at: 0 })
+        Ok(Reader { table, rows: None, block: None })
     }
 
     fn read(&mut self, reader: &mut Reader, most: u32) -> Result<Option<data::Batch>, Failed> {
@@ -89,15 +87,10 @@ impl Host {
         else {
             return Err(Failed::contract("unknown_table", "the table is not declared"));
         };
-        if !reader.fill(scan)? {
-            return Ok(None);
-        }
-        let Some(batch) = &reader.batch else { return Ok(None) };
-        let most = most.clamp(1, MOST_ROWS) as usize;
-        let len = most.min(batch.num_rows() - reader.at);
-        let made = make(view, batch, reader.at, len, &mut self.patients)?;
-        reader.at += len;
-        self.rows_read += len as u64;
+        let Some(block) = reader.block(scan)? else { return Ok(None) };
+        let runs = block.take(most.clamp(1, MOST_ROWS) as usize);
+        let made = make(view, block.parts(), &runs, &mut self.patients)?;
+        self.rows_read += u64::from(made.rows);
         if let Some(tenths) = self.run.progress() {
             // The receiver lives as long as the guest's thread.
             let _ = self.progress.send(tenths);
@@ -118,43 +111,49 @@ impl Host {
 }
 
 impl Reader {
-    /// Makes sure that a row is at hand; false at the end of the table.
-    fn fill(&mut self, scan: &Scan) -> Result<bool, Failed> {
-        if self.batch.as_ref().is_some_and(|b| self.at < b.num_rows()) {
-            return Ok(true);
+    /// The block that has the next row; none at the end of the table.
+    fn block(&mut self, scan: &Scan) -> Result<Option<&mut Block>, Failed> {
+        if self.block.as_ref().is_none_or(Block::is_empty) {
+            let rows = match &mut self.rows {
+                Some(rows) => rows,
+                none => none.insert(ReadAhead::over(scan)?),
+            };
+            self.block = rows.next()?;
         }
-        let rows = match &mut self.rows {
-            Some(rows) => rows,
-            none => none.insert(ReadAhead::over(scan)?),
-        };
-        self.batch = rows.next()?;
-        self.at = 0;
-        Ok(self.batch.is_some())
+        Ok(self.block.as_mut())
     }
 }
 
-/// Copies rows into the lists that cross, numbering the patients on the way.
+/// Copies runs of rows into the lists that cross, numbering the patients on the way.
 fn make(
     view: &TableView,
-    batch: &RecordBatch,
-    start: usize,
-    len: usize,
+    parts: &[RecordBatch],
+    runs: &[Run],
     patients: &mut Numbers,
 ) -> Result<data::Batch, Failed> {
+    let rows = runs.iter().map(|run| run.rows).sum();
     let mut columns = Vec::with_capacity(view.columns.len() + 1);
-    for (column, array) in view.columns.iter().zip(batch.columns().iter().skip(1)) {
-        let mut buffer = ColumnBuffer::new(column.kind, len);
-        buffer.append(column, array, start, len)?;
+    for (at, column) in (1..).zip(&view.columns) {
+        let mut buffer = ColumnBuffer::new(column.kind, rows);
+        for run in runs {
+            // The token stands first.
+            let array = parts.get(run.part).and_then(|part| part.columns().get(at));
+            let array =
+                array.ok_or_else(|| Failed::environment("data_type", "a column is missing"))?;
+            buffer.append(column, array, run.from, run.rows)?;
+        }
         columns.push(buffer.finish());
     }
-    let rows = tokens(batch)?.values().get(start..start + len).unwrap_or_default();
-    let numbers = patients.of(rows);
+    let mut numbers = Vec::with_capacity(rows);
+    for run in runs {
+        numbers.resize(numbers.len() + run.rows, patients.of(run.token));
+    }
     if let Some(at) = view.patient_at {
         let column = Column { data: ColumnData::Patients(numbers), validity: Vec::new() };
         columns.insert(at.min(columns.len()), column);
     }
     // At most 65,536 rows.
-    Ok(data::Batch { rows: u32::try_from(len).unwrap_or(u32::MAX), columns })
+    Ok(data::Batch { rows: u32::try_from(rows).unwrap_or(u32::MAX), columns })
 }
 
 impl types::Host for Host {}
@@ -185,7 +184,7 @@ impl data::HostReader for Host {
         max_rows: u32,
     ) -> wasmtime::Result<Option<data::Batch>> {
         // Taken out and put back: reading needs the rest of the host as well.
-        let mut taken = Reader { table: 0, rows: None, batch: None, at: 0 };
+        let mut taken = Reader { table: 0, rows: None, block: None };
         std::mem::swap(self.resources.get_mut(&reader)?, &mut taken);
         let batch = self.read(&mut taken, max_rows);
         std::mem::swap(self.resources.get_mut(&reader)?, &mut taken);

@@ -1,22 +1,19 @@
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
 
-use arrow::record_batch::RecordBatch;
-
 use super::Scan;
-use super::order::{BATCH_ROWS, BLOCK_ROWS, Shuffled};
+use super::order::{Block, Shuffled};
 use crate::failure::Failed;
 
-/// Batches that wait for the guest: those of one block, so that the next is made meanwhile.
-/// More would only hold more memory.
-const WAITING: usize = BLOCK_ROWS / BATCH_ROWS;
+/// Blocks that wait for the guest while the next is made. More would only hold more memory.
+const WAITING: usize = 1;
 
 /// All rows of a pass in the project's order, deciphered and decoded on a thread of their own
 /// while the guest computes on those before.
 ///
 /// The order is the same whatever the threads do. The thread ends with the pass, or when this
 /// is dropped.
-pub(crate) struct ReadAhead(Receiver<Result<RecordBatch, Failed>>);
+pub(crate) struct ReadAhead(Receiver<Result<Block, Failed>>);
 
 impl ReadAhead {
     pub(crate) fn over(scan: &Scan) -> Result<Self, Failed> {
@@ -29,14 +26,14 @@ impl ReadAhead {
         Ok(Self(take))
     }
 
-    /// The next batch that has rows.
-    pub(crate) fn next(&mut self) -> Result<Option<RecordBatch>, Failed> {
+    /// The next block; it has rows.
+    pub(crate) fn next(&mut self) -> Result<Option<Block>, Failed> {
         self.0.recv().ok().transpose()
     }
 }
 
 /// A panic here would look like the end of the rows, so it is told apart.
-fn read(scan: &Scan, give: &SyncSender<Result<RecordBatch, Failed>>) {
+fn read(scan: &Scan, give: &SyncSender<Result<Block, Failed>>) {
     let all = std::panic::AssertUnwindSafe(|| give_all(scan, give));
     let ended = std::panic::catch_unwind(all)
         .unwrap_or_else(|_| Err(Failed::environment("host_panic", "the scan panicked")));
@@ -46,10 +43,10 @@ fn read(scan: &Scan, give: &SyncSender<Result<RecordBatch, Failed>>) {
     }
 }
 
-fn give_all(scan: &Scan, give: &SyncSender<Result<RecordBatch, Failed>>) -> Result<(), Failed> {
+fn give_all(scan: &Scan, give: &SyncSender<Result<Block, Failed>>) -> Result<(), Failed> {
     let mut rows = Shuffled::over(scan);
-    while let Some(batch) = rows.next()? {
-        if give.send(Ok(batch)).is_err() {
+    while let Some(block) = rows.next()? {
+        if give.send(Ok(block)).is_err() {
             return Ok(());
         }
     }

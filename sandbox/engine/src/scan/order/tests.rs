@@ -72,10 +72,18 @@ fn seen(tokens: &[u64], project: u8) -> (Vec<u64>, Vec<i64>) {
     let scan = scanner.plan(&view, &mut Dictionaries::default()).unwrap();
     let (mut given, mut rows) = (Vec::new(), Vec::new());
     let mut ahead = ReadAhead::over(&scan).unwrap();
-    while let Some(batch) = ahead.next().unwrap() {
-        assert!((1..=BATCH_ROWS).contains(&batch.num_rows()));
-        given.extend(super::tokens(&batch).unwrap().values());
-        rows.extend(batch.column(1).as_primitive::<Int64Type>().values());
+    while let Some(mut block) = ahead.next().unwrap() {
+        assert!(!block.is_empty());
+        while !block.is_empty() {
+            let runs = block.take(1000);
+            assert!((1..=1000).contains(&runs.iter().map(|run| run.rows).sum::<usize>()));
+            for run in runs {
+                given.extend(std::iter::repeat_n(run.token, run.rows));
+                let part = block.parts()[run.part].slice(run.from, run.rows);
+                assert!(super::tokens(&part).unwrap().values().iter().all(|t| *t == run.token));
+                rows.extend(part.column(1).as_primitive::<Int64Type>().values());
+            }
+        }
     }
     (given, rows)
 }
@@ -123,8 +131,8 @@ fn two_projects_see_one_versions_patients_in_orders_of_their_own() {
     // The numbers follow, so that they tell no more.
     let number = |order: &[u64]| {
         let mut numbers = Numbers::default();
-        numbers.of(order);
-        numbers.of(&rest)
+        order.iter().for_each(|token| _ = numbers.of(*token));
+        rest.iter().map(|token| numbers.of(*token)).collect::<Vec<_>>()
     };
     let (one, other) = (number(&one), number(&other));
     assert!(one.iter().zip(&other).filter(|(a, b)| a == b).count() < 12);
