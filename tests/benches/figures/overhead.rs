@@ -49,7 +49,7 @@ pub(crate) fn measure(desk: &Desk, extent: Extent) -> anyhow::Result<Vec<Figure>
         ours: format!("{:.0} ms (95 %: {slowest:.0} ms)", median(&whole)),
         against: format!("{:.0} ms", median(&runner)),
         ratio: Some(median(&ratios)),
-        wanted: "below 300 ms",
+        wanted: "below 100 ms",
     }])
 }
 
