@@ -1,5 +1,6 @@
 //! Opens sealed versions: first the signature, then the granted keys, then table by table.
 
+mod footer;
 mod table;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -8,13 +8,14 @@ use arrow::datatypes::{Schema, SchemaRef};
 use arrow::error::ArrowError;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder,
 };
 use parquet::encryption::decrypt::FileDecryptionProperties;
 use parquet::errors::ParquetError;
 use sekisho_vault::{Key, open};
 
-use super::{FileCheck, SealedVersion, check_entry, check_file, read_up_to, sealed};
+use super::{FileCheck, SealedVersion, check_entry, check_file, footer, read_up_to, sealed};
 use crate::grant::TableKeys;
 use crate::layout::{self, Place};
 use crate::{ColumnSpec, DatasetError, DictionaryEntry, GrantedKeys, TableSpec, sealed_schema};
@@ -64,14 +65,14 @@ impl OpenFile {
         batch_rows: usize,
     ) -> Result<ParquetRecordBatchReader, DatasetError> {
         let opened = File::open(&self.path).map_err(DatasetError::io(&self.path, "opening"))?;
-        let options =
-            ArrowReaderOptions::new().with_file_decryption_properties(Arc::clone(&self.decryption));
         let failed = |source| {
             let file = self.path.display().to_string();
             DatasetError::Parquet { file, source }
         };
-        let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(opened, options)
-            .map_err(failed)?;
+        let footer = Arc::new(footer::read(&opened, &self.decryption).map_err(failed)?);
+        let metadata = ArrowReaderMetadata::try_new(footer, ArrowReaderOptions::new());
+        let builder =
+            ParquetRecordBatchReaderBuilder::new_with_metadata(opened, metadata.map_err(failed)?);
         let mask = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
         builder.with_projection(mask).with_batch_size(batch_rows).build().map_err(failed)
     }

@@ -87,6 +87,24 @@ fn swapped_files_are_refused_and_would_not_decrypt_either() {
     assert_eq!(read_table(&table, &["age"]).unwrap_err().code(), "dataset.parquet");
 }
 
+/// parquet-rs reads a file in the clear although it was given keys. The table is opened before,
+/// so that nothing but the reading itself can refuse it.
+#[test]
+fn a_file_in_the_clear_in_place_of_a_sealed_one_is_refused() {
+    let site = site();
+    let table = site.table("people", &["age"]);
+    let forged = people(&[(token(1), Some("north"), 99, None, 18_000)]);
+    let mut plain = Vec::new();
+    let mut writer =
+        parquet::arrow::ArrowWriter::try_new(&mut plain, forged.schema(), None).unwrap();
+    writer.write(&forged).unwrap();
+    writer.close().unwrap();
+    for file in table.files() {
+        fs::write(&file.path, &plain).unwrap();
+    }
+    assert_eq!(read_table(&table, &["age"]).unwrap_err().code(), "dataset.parquet");
+}
+
 #[test]
 fn a_file_the_manifest_does_not_list_is_refused() {
     let site = site();
