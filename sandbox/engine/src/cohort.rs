@@ -3,6 +3,7 @@
 
 mod emit;
 mod host;
+mod unseen;
 
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;

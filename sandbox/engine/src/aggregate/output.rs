@@ -25,7 +25,9 @@ const STEADY_DIGITS: usize = 12;
 pub(crate) fn round(value: f64) -> f64 {
     // Printing and reading is exact about decimal digits, unlike scaling by powers of ten.
     let to = |digits: usize, value: f64| format!("{value:.*e}", digits - 1).parse();
-    to(STEADY_DIGITS, value).and_then(|value| to(DIGITS, value)).unwrap_or(value)
+    let rounded = to(STEADY_DIGITS, value).and_then(|value| to(DIGITS, value)).unwrap_or(value);
+    // Zero has one sign, or a guest could say something by the other.
+    rounded + 0.0
 }
 
 impl Aggregation {

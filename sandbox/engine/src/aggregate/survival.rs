@@ -18,10 +18,11 @@ pub(super) struct Observation {
 }
 
 impl Observation {
-    /// `None` unless time is finite and not negative, and event is 0 or 1.
+    /// `None` unless time is finite and not negative, and event is 0 or 1. A curve shows times
+    /// that patients contributed, so the time has no more digits than what is published.
     pub(super) fn new(time: f64, event: f64) -> Option<Self> {
         let valid = time.is_finite() && time >= 0.0 && (event == 0.0 || event == 1.0);
-        valid.then_some(Self { time, event: event == 1.0 })
+        valid.then(|| Self { time: round(time), event: event == 1.0 })
     }
 }
 

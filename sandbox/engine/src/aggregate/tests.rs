@@ -137,6 +137,7 @@ fn published_numbers_have_six_digits() {
     assert_eq!(round(0.012_345_678), 0.012_345_7);
     assert_eq!(round(-2.0 / 3.0), -0.666_667);
     assert_eq!(round(0.0), 0.0);
+    assert_eq!(round(-0.0).to_bits(), 0);
 }
 
 #[test]

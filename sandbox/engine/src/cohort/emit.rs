@@ -12,6 +12,7 @@ use sekisho_proto::v1::{
     TableColumn, TableRow,
 };
 
+use super::unseen::unseen;
 use crate::aggregate::round;
 use crate::bindings::cohort::sekisho::analysis::outputs as guest;
 use crate::failure::Failed;
@@ -114,8 +115,9 @@ impl Emitted {
         if text.chars().count() > MOST_TEXT_CHARACTERS {
             return Err(Failed::limit("text_length", "a text may have 1000 characters"));
         }
-        if text.chars().any(|c| c.is_control() && c != '\n') {
-            return Err(Failed::contract("text_control", "a text may not hold control characters"));
+        if text.chars().any(unseen) {
+            let message = "a text may not hold letters that its reader does not see";
+            return Err(Failed::contract("text_control", message));
         }
         self.spend(1)?;
         self.keep(run, output, Body::Text(ShortText { text }))
