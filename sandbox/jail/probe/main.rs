@@ -3,6 +3,9 @@
 //! `sekisho-jail-probe <attempt> <folder> [lowered control]...` enters the jail and makes the
 //! attempt for real. It prints the record of the jail, then `done` when the attempt succeeded
 //! or `refused <errno>` when the kernel answered with an error; a refused system call kills it.
+//! `sekisho-jail-probe calls` prints the attempts of `raw.rs`.
+
+mod raw;
 
 use std::io::{self, Write as _};
 use std::net::TcpStream;
@@ -16,6 +19,10 @@ use sekisho_jail::{Confinement, Control, Lowered};
 fn main() -> ExitCode {
     let mut args = env::args().skip(1);
     let attempt = args.next().unwrap_or_default();
+    if attempt == "calls" {
+        raw::names().for_each(say);
+        return ExitCode::SUCCESS;
+    }
     let folder = PathBuf::from(args.next().unwrap_or_default());
     let lowered = Lowered::new(args.filter_map(|name| Control::from_name(&name)));
     let elsewhere = env::temp_dir();
@@ -64,7 +71,15 @@ fn try_it(attempt: &str, folder: &Path, elsewhere: &Path, parent_memory: &str) -
         "memory-beyond" => allocate(256 << 20),
         "writable-code" => writable_code(),
         "abort" => std::process::abort(),
-        other => Err(io::Error::other(format!("no such attempt: {other}"))),
+        other => match other.strip_prefix("thread-") {
+            // Through a thread that the jail has never seen.
+            Some(call) => {
+                let call = call.to_owned();
+                let made = std::thread::spawn(move || raw::call(&call)).join();
+                made.unwrap_or_else(|_| Err(io::Error::other("the thread panicked")))
+            }
+            None => raw::call(other),
+        },
     }
 }
 

@@ -51,6 +51,7 @@ fn read(output: &Output) -> Attempt {
 
 const SIGSYS: i32 = 31;
 const SIGABRT: i32 = 6;
+const ENOSYS: i32 = 38;
 const EPERM: i32 = 1;
 const ENOMEM: i32 = 12;
 const EACCES: i32 = 13;
@@ -100,6 +101,26 @@ fn system_calls_outside_the_list_kill_the_process() {
         "writable-code",
     ] {
         assert_eq!(attempt(what, &[]).fate, Fate::Killed(SIGSYS), "{what}");
+    }
+}
+
+/// The attempts of `probe/raw.rs`.
+fn calls() -> Vec<String> {
+    let output =
+        Command::new(env!("CARGO_BIN_EXE_sekisho-jail-probe")).arg("calls").output().unwrap();
+    String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+/// As if code that took the runner over jumped to the call, from its first thread or another.
+#[test]
+fn code_that_took_over_reaches_no_call_outside_the_list() {
+    let calls = calls();
+    assert!(calls.len() > 70, "{calls:?}");
+    for call in calls {
+        let absent = ["call-clone3", "call-memfd"].contains(&call.as_str());
+        let fate = if absent { Fate::Refused(ENOSYS) } else { Fate::Killed(SIGSYS) };
+        assert_eq!(attempt(&call, &[]).fate, fate, "{call}");
+        assert_eq!(attempt(&format!("thread-{call}"), &[]).fate, fate, "{call}, from a thread");
     }
 }
 
