@@ -75,6 +75,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("demo", &["proto"]),
     ("tests", &[]),
+    ("hostile", &[]),
 ];
 
 /// External crates that only one of ours may name.

@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests")]
 
+#[path = "runs/hostile.rs"]
+mod hostile;
+
 use std::path::{Path, PathBuf};
 
 use prost::Message as _;

@@ -1,4 +1,5 @@
-//! Each hostile guest, and what stops it.
+//! Each hostile guest that a compiler made (`sandbox/guests`), and what stops it. Those written
+//! by hand: `corpus.rs`.
 
 use std::time::Instant;
 

@@ -7,6 +7,8 @@ mod cohort;
 #[cfg(test)]
 mod compiled;
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod lookup;
@@ -17,6 +19,8 @@ mod misfit;
 #[cfg(test)]
 mod own_codes;
 mod per_patient;
+#[cfg(test)]
+mod smith;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

@@ -37,24 +37,6 @@ fn parameters_outside_their_declaration_are_refused() {
 }
 
 #[test]
-fn a_core_module_is_refused() {
-    let mut job = job("trivial");
-    job.component = wat::parse_str("(module)").unwrap();
-    assert_eq!(refused(job), "core_module");
-}
-
-#[test]
-fn an_export_of_another_type_is_refused_not_counted_as_failing_patients() {
-    let mut job = job("trivial");
-    let wat = r#"(component
-        (core module $m (func (export "contribute") (result i32) i32.const 7))
-        (core instance $i (instantiate $m))
-        (func (export "contribute") (result u32) (canon lift (core func $i "contribute"))))"#;
-    job.component = wat::parse_str(wat).unwrap();
-    assert_eq!(refused(job), "component");
-}
-
-#[test]
 fn more_memory_than_a_patient_may_have_is_refused_not_counted_as_failing_patients() {
     let mut job = job("trivial");
     job.limits.memory_bytes = 65_536;

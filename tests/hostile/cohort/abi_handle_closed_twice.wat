@@ -1,0 +1,11 @@
+;; A reader that is closed twice.
+(module
+  {{imports}}
+  (memory (export "memory") 1)
+  {{realloc}}
+  (func (export "run") (result i32)
+    (local $reader i32)
+    (local.set $reader (call $open (i32.const 0)))
+    (call $close (local.get $reader))
+    (call $close (local.get $reader))
+    (i32.const 0)))

@@ -1,0 +1,16 @@
+;; A little memory that is gigabytes of cells.
+(module
+  {{imports}}
+  (memory (export "memory") 1)
+  {{realloc}}
+  (func (export "run") (result i32)
+    (local $at i32)
+    (drop (memory.grow (i32.const 2)))
+    (local.set $at (i32.const 65536))
+    (loop $l
+      (i32.store (local.get $at) (i32.const 65536))
+      (i32.store offset=4 (local.get $at) (i32.const 8000))
+      (local.set $at (i32.add (local.get $at) (i32.const 8)))
+      (br_if $l (i32.lt_u (local.get $at) (i32.const 196608))))
+    (call $table (i32.const 0) (i32.const 65536) (i32.const 16000))
+    (i32.const 0)))

@@ -1,0 +1,8 @@
+;; The largest number of rows.
+(module
+  {{imports}}
+  (memory (export "memory") 1)
+  {{realloc}}
+  (func (export "run") (result i32)
+    (call $table (i32.const 0) (i32.const 64) (i32.const -1))
+    (i32.const 0)))

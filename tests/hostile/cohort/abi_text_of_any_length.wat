@@ -1,0 +1,8 @@
+;; The largest text.
+(module
+  {{imports}}
+  (memory (export "memory") 1)
+  {{realloc}}
+  (func (export "run") (result i32)
+    (call $text (i32.const 2) (i32.const 0) (i32.const -1))
+    (i32.const 0)))

@@ -1,0 +1,3 @@
+;; No WebAssembly at all.
+;; (not wrapped)
+(module binary "#!/bin/sh\nid\n")

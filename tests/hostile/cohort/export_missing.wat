@@ -1,0 +1,3 @@
+;; Nothing to call.
+(component
+  (core module))

@@ -1,0 +1,3 @@
+;; The function is that of a component inside.
+(component
+  (component {{runs}}))

@@ -1,0 +1,4 @@
+;; Exceptions.
+(component
+  (core module (tag))
+  {{runs}})

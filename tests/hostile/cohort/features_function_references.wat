@@ -1,0 +1,4 @@
+;; Typed references.
+(component
+  (core module (func (param (ref func))))
+  {{runs}})

@@ -1,0 +1,4 @@
+;; Objects on a heap of the engine.
+(component
+  (core module (type (struct)))
+  {{runs}})

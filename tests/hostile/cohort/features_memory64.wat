@@ -1,0 +1,4 @@
+;; More memory than 32 bits address.
+(component
+  (core module (memory i64 1))
+  {{runs}})

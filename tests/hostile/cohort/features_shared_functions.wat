@@ -1,0 +1,4 @@
+;; Functions shared between threads.
+(component
+  (core module (type (shared (func))))
+  {{runs}})

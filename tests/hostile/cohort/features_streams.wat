@@ -1,0 +1,5 @@
+;; A stream between tasks.
+(component
+  (type $s (stream u8))
+  (core func (canon stream.new $s))
+  {{runs}})

@@ -1,0 +1,5 @@
+;; A value as an export.
+(component
+  (import "v" (value $v u32))
+  (export "w" (value $v))
+  {{runs}})

@@ -1,0 +1,9 @@
+;; Few instructions that each do much.
+(module
+  (memory (export "memory") 1)
+  {{realloc}}
+  (func (export "run") (result i32)
+    (loop $l
+      (memory.fill (i32.const 0) (i32.const 0) (i32.const 65536))
+      (br $l))
+    (i32.const 0)))

@@ -1,0 +1,4 @@
+;; A type that only the host could make.
+(component
+  (import "handle" (type (sub resource)))
+  {{runs}})

@@ -1,0 +1,4 @@
+;; A component by its address.
+(component
+  (import "url=<https://example.test/a.wasm>" (component))
+  {{runs}})

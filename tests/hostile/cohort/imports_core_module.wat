@@ -1,0 +1,4 @@
+;; Code from elsewhere.
+(component
+  (import "code" (core module))
+  {{runs}})

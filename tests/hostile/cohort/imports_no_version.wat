@@ -1,0 +1,4 @@
+;; Our interface without a version.
+(component
+  (import "sekisho:analysis/data" (instance))
+  {{runs}})

@@ -1,0 +1,4 @@
+;; A component from elsewhere.
+(component
+  (import "other" (component))
+  {{runs}})

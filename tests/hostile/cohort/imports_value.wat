@@ -1,0 +1,4 @@
+;; A value that somebody would have to give.
+(component
+  (import "secret" (value u32))
+  {{runs}})

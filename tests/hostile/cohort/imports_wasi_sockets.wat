@@ -1,0 +1,4 @@
+;; The network.
+(component
+  (import "wasi:sockets/tcp@0.2.0" (instance))
+  {{runs}})

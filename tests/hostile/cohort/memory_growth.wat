@@ -1,0 +1,8 @@
+;; All the memory there is, then a trap.
+(module
+  (memory (export "memory") 1)
+  {{realloc}}
+  (func (export "run") (result i32)
+    (loop $l
+      (br_if $l (i32.ne (memory.grow (i32.const 16)) (i32.const -1))))
+    unreachable))

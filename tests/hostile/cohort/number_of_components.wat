@@ -1,0 +1,4 @@
+;; A thousand and one components.
+(component
+  {{1001|(component)}}
+  {{runs}})

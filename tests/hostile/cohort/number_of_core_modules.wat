@@ -1,0 +1,4 @@
+;; More modules than anyone reviews.
+(component
+  {{32|(core module)}}
+  {{runs}})

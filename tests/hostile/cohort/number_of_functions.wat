@@ -1,0 +1,4 @@
+;; More functions than anyone reviews.
+(component
+  (core module {{50001|(func)}})
+  {{runs}})

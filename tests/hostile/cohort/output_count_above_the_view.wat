@@ -1,0 +1,15 @@
+;; More patients than the run has read, as a number of its own choice.
+(module
+  {{imports}}
+  (memory (export "memory") 1)
+  {{realloc}}
+  (data (i32.const 16) "\00\01\00\00\03\00\00\00") ;; 1 row(s): where the cells are, how many
+  ;; row 1: key 0, count 20261128, missing
+  (data (i32.const 256)
+    "\01\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\02\00\00\00\00\00\00\00"
+    "\08\29\35\01\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00")
+  (func (export "run") (result i32)
+    (call $histogram (i32.const 1) (i32.const 0) (i32.const 0))
+    (call $text (i32.const 2) (i32.const 0) (i32.const 0))
+    (call $table (i32.const 0) (i32.const 16) (i32.const 1))
+    (i32.const 0)))

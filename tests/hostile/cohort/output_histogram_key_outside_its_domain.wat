@@ -1,0 +1,13 @@
+;; A group that nobody has read.
+(module
+  {{imports}}
+  (memory (export "memory") 1)
+  {{realloc}}
+  ;; a series
+  (data (i32.const 16)
+    "\00\02\00\00\01\00\00\00\00\01\00\00\02\00\00\00\00\00\00\00\00\00\00\00"
+    "\00\00\00\00\00\00\00\00")
+  (data (i32.const 512) "\05\00\00\00") ;; key 5
+  (func (export "run") (result i32)
+    (call $histogram (i32.const 1) (i32.const 16) (i32.const 1))
+    (i32.const 0)))

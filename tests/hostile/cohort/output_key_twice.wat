@@ -1,0 +1,17 @@
+;; Two rows of one key, as a channel of order.
+(module
+  {{imports}}
+  (memory (export "memory") 1)
+  {{realloc}}
+  (data (i32.const 16) "\00\01\00\00\03\00\00\00\30\01\00\00\03\00\00\00") ;; 2 row(s): where the cells are, how many
+  ;; row 1: key 0, count 0, number
+  (data (i32.const 256)
+    "\01\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\02\00\00\00\00\00\00\00"
+    "\00\00\00\00\00\00\00\00\03\00\00\00\00\00\00\00\00\00\00\00\00\00\f8\3f")
+  ;; row 2: key 0, count 0, number
+  (data (i32.const 304)
+    "\01\00\00\00\00\00\00\00\00\00\00\00\00\00\00\00\02\00\00\00\00\00\00\00"
+    "\00\00\00\00\00\00\00\00\03\00\00\00\00\00\00\00\00\00\00\00\00\00\f8\3f")
+  (func (export "run") (result i32)
+    (call $table (i32.const 0) (i32.const 16) (i32.const 2))
+    (i32.const 0)))

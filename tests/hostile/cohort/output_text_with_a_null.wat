@@ -1,0 +1,9 @@
+;; What stands behind the end of a text.
+(module
+  {{imports}}
+  (memory (export "memory") 1)
+  {{realloc}}
+  (data (i32.const 16) "ok\00sec") ;; a null
+  (func (export "run") (result i32)
+    (call $text (i32.const 2) (i32.const 16) (i32.const 6))
+    (i32.const 0)))

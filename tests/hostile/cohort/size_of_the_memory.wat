@@ -1,0 +1,4 @@
+;; More memory than there is before the first instruction.
+(component
+  (core module (memory 5000))
+  {{runs}})

@@ -1,0 +1,9 @@
+;; A table that grows beyond what tables may have.
+(module
+  (memory (export "memory") 1)
+  {{realloc}}
+  (table 1 funcref)
+  (func (export "run") (result i32)
+    (if (i32.ne (table.grow (ref.null func) (i32.const 30000)) (i32.const -1))
+      (then (loop $l (br $l))))
+    unreachable))

@@ -1,0 +1,14 @@
+;; The last bits of a time, which a curve shows.
+(module
+  (memory (export "memory") 1)
+  {{realloc}}
+  (func $secret (param i32) (result i32) (i32.load offset=8 (local.get 0)))
+  (data (i32.const 0) "\40\00\00\00\01\00\00\00\a0\00\00\00\01\00\00\00") ;; one answer or another
+  (data (i32.const 64) "\03\00\00\00\00\00\00\00\00\00\00\00\00\02\00\00\02\00\00\00") ;; one
+  (data (i32.const 160) "\03\00\00\00\00\00\00\00\00\00\00\00\10\02\00\00\02\00\00\00") ;; the other
+  ;; 5 and an event, a little more than 5 and an event
+  (data (i32.const 512)
+    "\00\00\00\00\00\00\14\40\00\00\00\00\00\00\f0\3f\ad\de\00\00\00\00\14\40"
+    "\00\00\00\00\00\00\f0\3f")
+  (func (export "contribute") (param i32 i32 i32 i32) (result i32)
+    (i32.shl (call $secret (local.get 2)) (i32.const 3))))

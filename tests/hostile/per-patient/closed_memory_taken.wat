@@ -1,0 +1,11 @@
+;; A bit in the memory a patient takes.
+(module
+  (memory (export "memory") 1)
+  {{realloc}}
+  (func $secret (param i32) (result i32) (i32.load offset=8 (local.get 0)))
+  (data (i32.const 0) "\10\00\00\00\01\00\00\00") ;; one contribution
+  (data (i32.const 16) "\00\00\00\00\00\02\00\00\01\00\00\00\00\00\00\00\00\00\00\00") ;; output 0, one key
+  (data (i32.const 512) "\01\00\00\00") ;; key 1, as in the default
+  (func (export "contribute") (param i32 i32 i32 i32) (result i32)
+    (drop (memory.grow (i32.mul (call $secret (local.get 2)) (i32.const 100))))
+    (i32.const 0)))

@@ -1,0 +1,11 @@
+;; Where in its bin a value lies.
+(module
+  (memory (export "memory") 1)
+  {{realloc}}
+  (func $secret (param i32) (result i32) (i32.load offset=8 (local.get 0)))
+  (data (i32.const 0) "\40\00\00\00\01\00\00\00\a0\00\00\00\01\00\00\00") ;; one answer or another
+  (data (i32.const 64) "\02\00\00\00\00\00\00\00\00\00\00\00\00\02\00\00\01\00\00\00") ;; one
+  (data (i32.const 160) "\02\00\00\00\00\00\00\00\00\00\00\00\08\02\00\00\01\00\00\00") ;; the other
+  (data (i32.const 512) "\00\00\00\00\00\00\49\40\8f\c2\f5\28\5c\ff\58\40") ;; both from 50 to 100
+  (func (export "contribute") (param i32 i32 i32 i32) (result i32)
+    (i32.shl (call $secret (local.get 2)) (i32.const 3))))

@@ -1,0 +1,17 @@
+;; A bit in the instructions a patient takes.
+(module
+  (memory (export "memory") 1)
+  {{realloc}}
+  (func $secret (param i32) (result i32) (i32.load offset=8 (local.get 0)))
+  (data (i32.const 0) "\10\00\00\00\01\00\00\00") ;; one contribution
+  (data (i32.const 16) "\00\00\00\00\00\02\00\00\01\00\00\00\00\00\00\00\00\00\00\00") ;; output 0, one key
+  (data (i32.const 512) "\01\00\00\00") ;; key 1, as in the default
+  (func (export "contribute") (param i32 i32 i32 i32) (result i32)
+    (local $turns i32)
+    (local.set $turns (i32.mul (call $secret (local.get 2)) (i32.const 100000)))
+    (block $done
+      (loop $l
+        (br_if $done (i32.eqz (local.get $turns)))
+        (local.set $turns (i32.sub (local.get $turns) (i32.const 1)))
+        (br $l)))
+    (i32.const 0)))

@@ -1,0 +1,7 @@
+;; A segment that ends outside.
+(module
+  (memory (export "memory") 1)
+  {{realloc}}
+  (data (i32.const 65530) "beyond the end")
+  (func (export "contribute") (param i32 i32 i32 i32) (result i32)
+    (i32.const 0)))

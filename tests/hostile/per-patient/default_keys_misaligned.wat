@@ -1,0 +1,8 @@
+;; Keys at an odd address.
+(module
+  (memory (export "memory") 1)
+  {{realloc}}
+  (data (i32.const 0) "\10\00\00\00\01\00\00\00") ;; 1 contribution(s) at 16
+  (data (i32.const 16) "\00\00\00\00\01\02\00\00\01\00\00\00\00\00\00\00\00\00\00\00") ;; output, keys and how many, values and how many
+  (func (export "contribute") (param i32 i32 i32 i32) (result i32)
+    (i32.const 0)))

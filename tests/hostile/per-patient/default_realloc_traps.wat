@@ -1,0 +1,6 @@
+;; An allocator that traps.
+(module
+  (memory (export "memory") 1)
+  (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
+    unreachable)
+  (func (export "contribute") (param i32 i32 i32 i32) (result i32) (i32.const 0)))

@@ -1,0 +1,8 @@
+;; A start function that traps.
+(module
+  (memory (export "memory") 1)
+  {{realloc}}
+  (func $start unreachable)
+  (start $start)
+  (func (export "contribute") (param i32 i32 i32 i32) (result i32)
+    (i32.const 0)))

@@ -1,0 +1,9 @@
+;; A time before the start.
+(module
+  (memory (export "memory") 1)
+  {{realloc}}
+  (data (i32.const 0) "\10\00\00\00\01\00\00\00") ;; 1 contribution(s) at 16
+  (data (i32.const 16) "\03\00\00\00\00\00\00\00\00\00\00\00\00\02\00\00\02\00\00\00") ;; output, keys and how many, values and how many
+  (data (i32.const 512) "\00\00\00\00\00\00\14\c0\00\00\00\00\00\00\f0\3f") ;; time -5, event 1
+  (func (export "contribute") (param i32 i32 i32 i32) (result i32)
+    (i32.const 0)))

@@ -1,0 +1,3 @@
+;; The function of the cohort world.
+(component
+  {{runs}})
