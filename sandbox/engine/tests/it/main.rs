@@ -3,6 +3,8 @@
 // Each module says that it is a test: clippy's leave for tests looks for it.
 
 #[cfg(test)]
+mod apart;
+#[cfg(test)]
 mod cohort;
 #[cfg(test)]
 mod compiled;
