@@ -1,7 +1,7 @@
 # The commands of the project. Each sets up what it needs; `make help` lists them.
 SHELL := bash
 .DEFAULT_GOAL := help
-.PHONY: help demo test check guests bench fmt duplicates clean
+.PHONY: help demo test check guests bench fuzz fmt duplicates clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 20
@@ -25,8 +25,12 @@ bench: ## Measure; only some: make bench FIGURES="cohort calls" (docs/performanc
 	@infra/setup.sh build
 	@infra/bench.sh $(FIGURES)
 
+fuzz: ## Throw made-up bytes at what takes them: make fuzz SECONDS_EACH=600 TARGETS="ticket output"
+	@infra/setup.sh test
+	@infra/fuzz.sh $(or $(SECONDS_EACH),60) $(TARGETS)
+
 fmt: ## Format all Rust code
-	@for w in . sandbox/guests sdk/rust sdk/examples; do (cd $$w && cargo fmt --all) || exit 1; done
+	@for w in . sandbox/guests sdk/rust sdk/examples fuzz/libfuzzer; do (cd $$w && cargo fmt --all) || exit 1; done
 
 duplicates: ## Show crates that are in the tree in several versions
 	@source infra/env.sh && cargo-deny --log-level warn check --hide-inclusion-graph bans

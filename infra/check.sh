@@ -9,15 +9,15 @@ set -euo pipefail
 . "$(dirname "$0")/env.sh"
 cd "$ROOT"
 
-# Guests and the guest SDK have workspaces, and so lock files, of their own.
-GUEST_WORKSPACES=(sandbox/guests sdk/rust sdk/examples)
+# Guests, the guest SDK and the fuzzer have workspaces, and so lock files, of their own.
+OTHER_WORKSPACES=(sandbox/guests sdk/rust sdk/examples fuzz/libfuzzer)
 # A lock file that does not match is an error in CI; a developer's is brought up to date.
 LOCKED=(${CI:+--locked})
 
 step_fmt() {
   cargo fmt --all --check
   local workspace
-  for workspace in "${GUEST_WORKSPACES[@]}"; do
+  for workspace in "${OTHER_WORKSPACES[@]}"; do
     (cd "$workspace" && cargo fmt --all --check)
   done
 }
@@ -28,7 +28,7 @@ step_buf() { infra/buf/node_modules/@bufbuild/buf-linux-x64/bin/buf lint proto; 
 # Doubled versions are warnings; they are shown by `make duplicates`.
 step_deny() {
   local workspace
-  for workspace in . "${GUEST_WORKSPACES[@]}"; do
+  for workspace in . "${OTHER_WORKSPACES[@]}"; do
     cargo-deny --log-level error --config "$ROOT/deny.toml" --workspace --manifest-path "$workspace/Cargo.toml" \
       check --hide-inclusion-graph licenses bans sources
   done

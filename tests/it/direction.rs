@@ -76,6 +76,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("demo", &["proto"]),
     ("tests", &[]),
     ("hostile", &[]),
+    ("fuzz", &["proto", "vault", "module", "dataset", "disclosure", "hostile"]),
 ];
 
 /// External crates that only one of ours may name.
