@@ -22,7 +22,7 @@ lifecycle! {
         Succeeded = "succeeded",
         /// Ended without outputs.
         Failed = "failed",
-        /// Ended by a person.
+        /// Ended from outside.
         Cancelled = "cancelled",
     }
     /// What happens to a run.
@@ -87,6 +87,10 @@ pub enum EndCause {
     /// Its project was closed.
     #[serde(rename = "PROJECT_CLOSED")]
     ProjectClosed,
+    /// What had permitted it held no more: the period of use, the roster, the handlers,
+    /// training and pledge, or the linkage matrix.
+    #[serde(rename = "NO_LONGER_PERMITTED")]
+    NoLongerPermitted,
 }
 
 impl EndCause {
@@ -96,6 +100,7 @@ impl EndCause {
         match self {
             Self::TableWithdrawn => "TABLE_WITHDRAWN",
             Self::ProjectClosed => "PROJECT_CLOSED",
+            Self::NoLongerPermitted => "NO_LONGER_PERMITTED",
         }
     }
 }

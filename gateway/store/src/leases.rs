@@ -9,7 +9,7 @@ use sekisho_access::{
 };
 use sekisho_audit::{Actor, Event, EventKind, RunUsage};
 use sekisho_domain::{
-    FailureClass, LeaseId, Run, RunId, RunState, Timestamp, WorkerId,
+    EndCause, FailureClass, LeaseId, Run, RunId, RunState, Timestamp, WorkerId,
     lifecycle::Lifecycle,
     run::{Lease, MAX_ATTEMPTS, RunEvent},
 };
@@ -27,7 +27,7 @@ use crate::{
     log::record,
     modules::SealedModule,
     outputs::{OutputRecord, insert_output, output_context, output_name, sealed_output},
-    runs::{finish, load_run, parameters_context, parameters_name, update_run},
+    runs::{end_run, finish, load_run, parameters_context, parameters_name, update_run},
 };
 
 /// A leased run with everything its worker needs.
@@ -50,7 +50,7 @@ pub struct Leased {
 
 impl Store {
     /// Leases the oldest queued run that is still allowed, if any, until `expires_at`; those
-    /// before it that are not are given up.
+    /// before it that are not are cancelled.
     ///
     /// # Errors
     /// [`StoreError`].
@@ -76,7 +76,7 @@ impl Store {
                 Box::pin(async move {
                     let (run, kinds) = take_next(tx, &linkage, &taken, at).await?;
                     let events = kinds.into_iter().map(|kind| {
-                        // Giving up is the gateway's own doing.
+                        // Ending one that is not allowed is the gateway's own doing.
                         let leased = matches!(kind, EventKind::RunLeased { .. });
                         let actor = if leased { actor } else { Actor::System {} };
                         Event { at, request_id: Some(request_id), actor, kind }
@@ -127,7 +127,7 @@ impl Store {
                 Box::pin(async move {
                     let mut run = held(tx, run_id, lease_id).await?;
                     if !still_allowed(tx, &linkage, &run, at).await? {
-                        cancel(tx, &mut run, at).await?;
+                        end_run(tx, &mut run, at, EndCause::NoLongerPermitted).await?;
                         return Ok((run, vec![cancelled]));
                     }
                     let mut events = vec![];
@@ -202,7 +202,7 @@ impl Store {
                 Box::pin(async move {
                     let mut run = held(tx, run_id, lease_id).await?;
                     if !still_allowed(tx, &linkage, &run, at).await? {
-                        cancel(tx, &mut run, at).await?;
+                        end_run(tx, &mut run, at, EndCause::NoLongerPermitted).await?;
                         return Ok((run, vec![cancelled]));
                     }
                     run.state = run.state.apply(RunEvent::Complete)?;
@@ -357,13 +357,7 @@ fn lease_lost() -> StoreError {
     StoreError::conflict("LEASE_LOST", "the run is no longer this worker's")
 }
 
-/// Ends a run under way whose permission is gone; the gateway does this by itself.
-async fn cancel(tx: &mut AnyConnection, run: &mut Run, at: Timestamp) -> Result<(), StoreError> {
-    run.state = run.state.apply(RunEvent::Cancel)?;
-    finish(run, at);
-    update_run(tx, run).await
-}
-
+/// Ending a run under way whose permission is gone is the gateway's own doing.
 fn cancellation(permit: &Permit<HoldRun>) -> Event {
     let kind = EventKind::RunCancelled { run_id: permit.resource().run_id };
     let request_id = Some(permit.request_id());

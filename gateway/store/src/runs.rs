@@ -193,13 +193,23 @@ pub(crate) async fn end_runs(
     kinds: &mut Vec<EventKind>,
 ) -> Result<(), StoreError> {
     for run in runs.iter_mut().filter(|run| !run.state.is_final()) {
-        run.state = run.state.apply(RunEvent::Cancel)?;
-        run.end_cause = Some(cause);
-        finish(run, at);
-        update_run(connection, run).await?;
-        kinds.push(EventKind::RunCancelled { run_id: run.run_id });
+        kinds.push(end_run(connection, run, at, cause).await?);
     }
     Ok(())
+}
+
+/// Cancels a run that has not finished, for another cause than a person's word.
+pub(crate) async fn end_run(
+    connection: &mut AnyConnection,
+    run: &mut Run,
+    at: Timestamp,
+    cause: EndCause,
+) -> Result<EventKind, StoreError> {
+    run.state = run.state.apply(RunEvent::Cancel)?;
+    run.end_cause = Some(cause);
+    finish(run, at);
+    update_run(connection, run).await?;
+    Ok(EventKind::RunCancelled { run_id: run.run_id })
 }
 
 pub(crate) async fn load_run(

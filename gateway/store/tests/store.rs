@@ -82,7 +82,7 @@ cases! {
             ag_6_what_waited_beyond_the_period_is_not_run,
             au_2_what_waited_beyond_a_removal_is_not_run,
             au_2_a_run_under_way_ends_when_its_requester_leaves,
-            ag_2_a_run_that_is_given_up_holds_up_no_other,
+            ag_2_a_run_that_is_not_permitted_holds_up_no_other,
             a_cancel_and_a_completion_leave_one_final_state,
         }
         reviews {
@@ -108,6 +108,7 @@ cases! {
             sv_3_closing_a_project_refuses_its_orders,
             sv_3_closing_a_project_erases_sealed_tokens,
             sv_3_an_order_that_cannot_be_read_holds_up_nobody,
+            ri_2_an_order_whose_run_cannot_be_read_is_refused_and_holds_up_no_other,
             lk_3_a_trace_ends_when_its_rule_is_closed,
             ri_2_a_confirmed_order_is_traced_once_and_given_up_in_the_end,
             ri_2_a_trace_whose_lease_ran_out_is_handed_out_again,

@@ -3,20 +3,25 @@
 use sekisho_access::linkage::LinkageMatrix;
 use sekisho_audit::EventKind;
 use sekisho_domain::{
-    Person, Run, RunState, Timestamp,
+    EndCause, Person, Run, RunState, Timestamp,
     lifecycle::Lifecycle,
     run::{Lease, RunEvent},
 };
 use sqlx::AnyConnection;
 
 use super::give_up;
-use crate::{StoreError, body, linkage::is_closed_to, projects::load_project, runs::update_run};
+use crate::{
+    StoreError, body,
+    linkage::is_closed_to,
+    projects::load_project,
+    runs::{end_run, update_run},
+};
 
 /// Queued runs that are looked at for one that can be read.
 const LOOKED_AT: &str = "SELECT id, body FROM run WHERE state = $1 ORDER BY id LIMIT 100";
 
-/// Takes the oldest queued run that is still allowed, and gives up those before it. One that
-/// cannot be read holds up no other.
+/// Takes the oldest queued run that is still allowed, and cancels those before it. One that
+/// cannot be read holds up no other; one whose permission cannot be read is given up.
 pub(super) async fn take_next(
     tx: &mut AnyConnection,
     linkage: &LinkageMatrix,
@@ -25,17 +30,21 @@ pub(super) async fn take_next(
 ) -> Result<(Option<Run>, Vec<EventKind>), StoreError> {
     let mut kinds = Vec::new();
     while let Some(mut run) = oldest_queued(tx).await? {
-        let allowed = match still_allowed(tx, linkage, &run, at).await {
+        match still_allowed(tx, linkage, &run, at).await {
+            Ok(true) => {
+                kinds.push(take(&mut run, lease)?);
+                update_run(tx, &run).await?;
+                return Ok((Some(run), kinds));
+            }
+            Ok(false) => {
+                kinds.push(end_run(tx, &mut run, at, EndCause::NoLongerPermitted).await?);
+            }
             Err(error @ (StoreError::Body(_) | StoreError::NotFound(_))) => {
                 tracing::error!(%error, run_id = %run.run_id, "what permits a run cannot be read");
-                false
+                kinds.push(give_up(&mut run, at)?);
+                update_run(tx, &run).await?;
             }
-            allowed => allowed?,
-        };
-        kinds.push(if allowed { take(&mut run, lease)? } else { give_up(&mut run, at)? });
-        update_run(tx, &run).await?;
-        if allowed {
-            return Ok((Some(run), kinds));
+            Err(error) => return Err(error),
         }
     }
     Ok((None, kinds))

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use sekisho_access::{
     Guarded, Permit,
     action::{HoldTrace, LeaseTrace},
+    linkage::LinkageMatrix,
 };
 use sekisho_audit::{Actor, Event, EventKind};
 use sekisho_domain::{
-    FailureClass, LeaseId, Reidentification, ReidentificationId, ReidentificationState, Timestamp,
-    WorkerId,
+    FailureClass, LeaseId, Reidentification, ReidentificationId, ReidentificationState, Run, RunId,
+    Timestamp, WorkerId,
     lifecycle::Lifecycle,
     reidentification::ReidentificationEvent,
     run::{Lease, MAX_ATTEMPTS},
@@ -61,13 +62,9 @@ impl Store {
                     else {
                         return Ok((None, vec![]));
                     };
-                    let run = load_run(tx, found.order.run_id).await?;
-                    if first_missing(tx, &run).await?.is_some()
-                        || is_closed_to(tx, &linkage, &run, at).await?
-                    {
-                        // It cannot be done again as it was.
+                    let Some(run) = repeatable(tx, &linkage, found.order.run_id, at).await? else {
                         return Ok((None, vec![refuse(tx, &mut found, at).await?]));
-                    }
+                    };
                     found.attempts += 1;
                     found.lease = Some(taken);
                     update(tx, &found).await?;
@@ -257,6 +254,29 @@ async fn tend(tx: &mut AnyConnection, now: Timestamp) -> Outcome<()> {
     let actor = Actor::System {};
     let events = kinds.into_iter().map(|kind| Event { at: now, request_id: None, actor, kind });
     Ok(((), events.collect()))
+}
+
+/// The run, if it can be done again as it was: what it reads is there and may be joined. One
+/// that cannot be read cannot be done, and holds up no other order.
+async fn repeatable(
+    tx: &mut AnyConnection,
+    linkage: &LinkageMatrix,
+    run_id: RunId,
+    at: Timestamp,
+) -> Result<Option<Run>, StoreError> {
+    let found = async {
+        let run = load_run(tx, run_id).await?;
+        let barred =
+            first_missing(tx, &run).await?.is_some() || is_closed_to(tx, linkage, &run, at).await?;
+        Ok::<_, StoreError>((!barred).then_some(run))
+    };
+    match found.await {
+        Err(error @ (StoreError::Body(_) | StoreError::NotFound(_))) => {
+            tracing::error!(%error, %run_id, "what an order asks about cannot be read");
+            Ok(None)
+        }
+        found => found,
+    }
 }
 
 async fn in_state(

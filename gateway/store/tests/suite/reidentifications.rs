@@ -214,6 +214,29 @@ async fn close(site: &Site, study: &Study) {
     site.store().close_project(permit, "the study has ended".to_owned()).await.unwrap();
 }
 
+pub(crate) async fn ri_2_an_order_whose_run_cannot_be_read_is_refused_and_holds_up_no_other(
+    site: &mut Site,
+) {
+    let (spoilt, second, order) = ordered(site).await;
+    let other = spoilt.another(site).await;
+    let behind = ordered_of(site, &other).await;
+    for (study, order) in [(&spoilt, &order), (&other, &behind)] {
+        let (by, digest) = (second.person.person_id, &order.order_sha256);
+        confirm(site, (study, &second, order), by, digest).await.unwrap();
+    }
+    sqlx::query("UPDATE run SET body = '{' WHERE id = $1")
+        .bind(order.order.run_id.to_string())
+        .execute(&mut site.raw().await)
+        .await
+        .unwrap();
+    let worker = site.worker(other.worker);
+    let permit = site.permit_to::<LeaseTrace>(&worker, ReidentificationRegister).await;
+    let until = site.now().plus_seconds(60);
+    assert!(site.store().lease_trace(permit, other.worker, until).await.unwrap().is_none());
+    assert_eq!(state(site, &order).await, ReidentificationState::Refused);
+    lease(site, &other).await;
+}
+
 pub(crate) async fn lk_3_a_trace_ends_when_its_rule_is_closed(site: &mut Site) {
     const DATE: &str =
         "INSERT INTO linkage_date (rule, opens_at) VALUES ('pseudonymised_public', 0)";

@@ -3,7 +3,7 @@
 use sekisho_access::action::{CancelRun, HoldRun, StartRun};
 use sekisho_audit::{Actor, EventKind, RunUsage};
 use sekisho_domain::{
-    FailureClass, LeaseId, OrganisationId, RunId, RunState, WorkerId, lifecycle::Lifecycle,
+    EndCause, FailureClass, LeaseId, OrganisationId, RunId, RunState, WorkerId, lifecycle::Lifecycle,
     module::ModuleEvent, run::MAX_ATTEMPTS,
 };
 use sekisho_store::{Store, StoreError, leases::Leased, modules::component_context};
@@ -279,7 +279,7 @@ pub(crate) async fn ag_6_what_waited_beyond_the_period_is_not_run(site: &mut Sit
     let study = Study::begin(site).await;
     let run_id = study.start(site).await.run_id;
     site.pass(2 * 86_400);
-    assert_given_up(site, &study, run_id).await;
+    assert_not_permitted(site, &study, run_id).await;
 }
 
 pub(crate) async fn au_2_what_waited_beyond_a_removal_is_not_run(site: &mut Site) {
@@ -288,7 +288,7 @@ pub(crate) async fn au_2_what_waited_beyond_a_removal_is_not_run(site: &mut Site
     let permit = site.permit(&study.steward, sekisho_access::resource::Site).await;
     let researcher = study.researcher.person.person_id;
     site.store().remove_person(permit, researcher, "left".to_owned()).await.unwrap();
-    assert_given_up(site, &study, run_id).await;
+    assert_not_permitted(site, &study, run_id).await;
 }
 
 pub(crate) async fn au_2_a_run_under_way_ends_when_its_requester_leaves(site: &mut Site) {
@@ -307,9 +307,11 @@ pub(crate) async fn au_2_a_run_under_way_ends_when_its_requester_leaves(site: &m
     let (lease_id, until) = (leased[0].lease.lease_id, permit.at().plus_seconds(60));
     let held = site.store().hold_run(permit, lease_id, RunState::Running, 3, until).await.unwrap();
     assert_eq!((held.state, held.lease), (RunState::Cancelled, None));
+    assert_eq!(held.end_cause, Some(EndCause::NoLongerPermitted));
     assert_eq!(conflict(study.complete(site, &leased[1], b"late").await), "LEASE_LOST");
     let run = site.store().run(leased[1].run.run_id).await.unwrap().for_decision().clone();
     assert_eq!((run.state, run.output_count), (RunState::Cancelled, 0));
+    assert_eq!(run.end_cause, Some(EndCause::NoLongerPermitted));
     let outputs = site.folder.path().join("objects/outputs").join(run.run_id.to_string());
     assert_eq!(std::fs::read_dir(outputs).unwrap().count(), 0, "what came late is removed");
     let events = site.since(mark).await;
@@ -320,7 +322,7 @@ pub(crate) async fn au_2_a_run_under_way_ends_when_its_requester_leaves(site: &m
     }
 }
 
-pub(crate) async fn ag_2_a_run_that_is_given_up_holds_up_no_other(site: &mut Site) {
+pub(crate) async fn ag_2_a_run_that_is_not_permitted_holds_up_no_other(site: &mut Site) {
     let study = Study::begin(site).await;
     // Asked for by somebody the agreement does not name, as after an amendment.
     let unnamed = site.join(&study.steward, OrganisationId::new(site.now()), &[]).await;
@@ -330,17 +332,18 @@ pub(crate) async fn ag_2_a_run_that_is_given_up_holds_up_no_other(site: &mut Sit
     let second = study.start(site).await;
     assert_eq!(study.lease(site).await.unwrap().run.run_id, second.run_id);
     let run = site.store().run(first).await.unwrap().for_decision().clone();
-    assert_eq!((run.state, run.attempts), (RunState::Failed, 0));
+    assert_eq!((run.state, run.attempts), (RunState::Cancelled, 0));
 }
 
-async fn assert_given_up(site: &Site, study: &Study, run_id: RunId) {
+async fn assert_not_permitted(site: &Site, study: &Study, run_id: RunId) {
     let mark = site.mark().await;
     assert!(study.lease(site).await.is_none());
     let run = site.store().run(run_id).await.unwrap().for_decision().clone();
-    assert_eq!((run.state, run.attempts), (RunState::Failed, 0));
+    assert_eq!((run.state, run.attempts), (RunState::Cancelled, 0));
+    assert_eq!((run.end_cause, run.failure_class), (Some(EndCause::NoLongerPermitted), None));
     let events = site.since(mark).await;
     assert_eq!(events.len(), 1);
-    assert!(matches!(events[0].kind, EventKind::RunFailed { run_id: id, .. } if id == run_id));
+    assert!(matches!(events[0].kind, EventKind::RunCancelled { run_id: id } if id == run_id));
     assert_eq!(events[0].actor, Actor::System {});
 }
 
