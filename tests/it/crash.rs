@@ -16,6 +16,7 @@ use crate::support::{
     desk::{self, RESEARCHER, REVIEWERS, ballot, guest, list, text},
     dummy,
     log::{self, Entry},
+    processes::children,
 };
 
 /// A third of them loop until they are stopped, so that a run lasts while it is shot at.
@@ -362,16 +363,4 @@ fn released_once(entries: &[Entry], request: &str) {
 fn signal(process: u32, signal: Signal) {
     let process = Pid::from_raw(i32::try_from(process).unwrap()).unwrap();
     let _ = kill_process(process, signal);
-}
-
-/// Processes whose parent is this one.
-fn children(parent: u32) -> Vec<u32> {
-    let parent_of = |process: u32| -> Option<u32> {
-        let stat = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-        // The name before it is in parentheses and may hold anything.
-        stat.rsplit_once(')')?.1.split_whitespace().nth(1)?.parse().ok()
-    };
-    let processes = fs::read_dir("/proc").unwrap().filter_map(Result::ok);
-    let processes = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    processes.filter(|process| parent_of(*process) == Some(parent)).collect()
 }

@@ -11,6 +11,7 @@
 mod at_scale;
 mod bring_in;
 mod calls;
+mod cancel;
 mod canary;
 mod catalogue;
 mod closing;

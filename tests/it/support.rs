@@ -6,4 +6,5 @@ pub(crate) mod clinic;
 pub(crate) mod desk;
 pub(crate) mod dummy;
 pub(crate) mod log;
+pub(crate) mod processes;
 pub(crate) mod wire;

@@ -65,16 +65,21 @@ fn wake(app: &Inner, event: &Event) {
     }
 }
 
-fn concerned(kind: &EventKind) -> Option<(RunId, bool)> {
+/// The run that an event concerns, `None` when it may be any, and whether one is queued.
+fn concerned(kind: &EventKind) -> Option<(Option<RunId>, bool)> {
     match kind {
         EventKind::RunRequested { run_id, .. } | EventKind::LeaseLost { run_id, .. } => {
-            Some((*run_id, true))
+            Some((Some(*run_id), true))
         }
         EventKind::RunLeased { run_id, .. }
         | EventKind::RunStateChanged { run_id, .. }
         | EventKind::RunCompleted { run_id, .. }
         | EventKind::RunFailed { run_id, .. }
-        | EventKind::RunCancelled { run_id } => Some((*run_id, false)),
+        | EventKind::RunCancelled { run_id } => Some((Some(*run_id), false)),
+        EventKind::PersonRemoved { .. }
+        | EventKind::LinkageDateSet { .. }
+        | EventKind::TraceLost { .. }
+        | EventKind::ReidentificationEnded { .. } => Some((None, false)),
         _ => None,
     }
 }

@@ -17,6 +17,7 @@ mod bundle;
 pub mod catalogue;
 pub mod closing;
 pub mod error;
+pub mod heartbeat;
 pub mod keys;
 pub mod linkage;
 pub mod login;
@@ -75,7 +76,8 @@ pub struct Inner {
     pub(crate) deployment: Deployment,
     pub(crate) session_seconds: i64,
     pub(crate) limits: v1::RunLimits,
-    pub(crate) run_changes: broadcast::Sender<RunId>,
+    /// The run that changed; `None` when it may be any.
+    pub(crate) run_changes: broadcast::Sender<Option<RunId>>,
     pub(crate) raised: broadcast::Sender<Alert>,
     pub(crate) queued: Notify,
     pub(crate) questions: budget::QuestionBudget,

@@ -164,7 +164,7 @@ struct Watching {
     app: App,
     permit: Permit<ReadRun>,
     run_id: RunId,
-    changes: broadcast::Receiver<RunId>,
+    changes: broadcast::Receiver<Option<RunId>>,
     next: Option<Guarded<Run>>,
 }
 
@@ -185,7 +185,7 @@ impl Watching {
     async fn change(&mut self) -> Result<(), AppError> {
         loop {
             match self.changes.recv().await {
-                Ok(run_id) if run_id != self.run_id => {}
+                Ok(changed) if changed != Some(self.run_id) => {}
                 Ok(_) | Err(RecvError::Lagged(_)) => return Ok(()),
                 Err(RecvError::Closed) => {
                     return Err(AppError::Unavailable("the gateway is stopping".to_owned()));

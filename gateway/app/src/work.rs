@@ -10,8 +10,8 @@ use sekisho_access::{
 };
 use sekisho_audit::RunUsage;
 use sekisho_domain::{
-    Agreement, FailureClass, GrantedTable, LeaseId, OutputId, PinnedBringIn, RunId, RunState,
-    Timestamp, WorkerId, lifecycle::Lifecycle,
+    Agreement, FailureClass, GrantedTable, LeaseId, OutputId, PinnedBringIn, RunId, Timestamp,
+    WorkerId,
 };
 use sekisho_module::Manifest;
 use sekisho_proto::v1;
@@ -81,43 +81,6 @@ impl App {
         }
     }
 
-    /// Extends a lease; says whether the worker must stop.
-    ///
-    /// # Errors
-    /// [`AppError`].
-    pub async fn heartbeat(
-        &self,
-        caller: &Caller,
-        run_id: RunId,
-        lease_id: LeaseId,
-        state: RunState,
-        progress_tenths: u32,
-    ) -> Result<v1::HeartbeatResponse, AppError> {
-        worker_of(caller)?;
-        let stop = v1::HeartbeatResponse { stop: true, lease_expires_at: None };
-        let until = self.clock.now().plus_seconds(LEASE_SECONDS);
-        let go_on = || {
-            let lease_expires_at = Some(timestamp(until));
-            v1::HeartbeatResponse { stop: false, lease_expires_at }
-        };
-        let run = self.store.run(run_id).await?;
-        if run.for_decision().lease.as_ref().is_none_or(|lease| lease.lease_id != lease_id) {
-            let traced = self.keep_trace(caller, lease_id, until).await?;
-            return Ok(if traced { go_on() } else { stop });
-        }
-        let permit = self.hold(caller, run_id).await?;
-        match self.store.hold_run(permit, lease_id, state, progress_tenths, until).await {
-            Ok(run) if run.state.is_final() => Ok(stop),
-            Ok(_) => {
-                // Progress alone leaves no event; nobody may be watching.
-                let _ = self.run_changes.send(run_id);
-                Ok(go_on())
-            }
-            Err(StoreError::Conflict { .. }) => Ok(stop),
-            Err(error) => Err(error.into()),
-        }
-    }
-
     /// Takes a run's sealed outputs over, after opening each once: what does not open, or
     /// is not the output it says it is, ends the run as a broken contract.
     ///
@@ -165,7 +128,11 @@ impl App {
         Ok(())
     }
 
-    async fn hold(&self, caller: &Caller, run_id: RunId) -> Result<Permit<HoldRun>, AppError> {
+    pub(crate) async fn hold(
+        &self,
+        caller: &Caller,
+        run_id: RunId,
+    ) -> Result<Permit<HoldRun>, AppError> {
         worker_of(caller)?;
         let run = self.store.run(run_id).await?;
         let resource = self.run_resource(caller, run.for_decision()).await?;
@@ -329,7 +296,7 @@ enum NotTaken {
     Now(StoreError),
 }
 
-fn worker_of(caller: &Caller) -> Result<WorkerId, AppError> {
+pub(crate) fn worker_of(caller: &Caller) -> Result<WorkerId, AppError> {
     match &caller.who {
         Who::Worker(worker_id) => Ok(*worker_id),
         Who::Person(_) | Who::Visitor => Err(AppError::Unauthenticated { code: "NOT_A_WORKER" }),
@@ -357,7 +324,7 @@ fn usage_of(usage: v1::RunUsage) -> RunUsage {
     }
 }
 
-fn timestamp(at: Timestamp) -> prost_types::Timestamp {
+pub(crate) fn timestamp(at: Timestamp) -> prost_types::Timestamp {
     let nanos = i32::try_from(at.millis().rem_euclid(1000)).unwrap_or(0) * 1_000_000;
     prost_types::Timestamp { seconds: at.seconds(), nanos }
 }

@@ -147,6 +147,26 @@ impl Store {
         Ok(done.value)
     }
 
+    /// Whether what is held under a lease, a run or the trace of one, goes on at `now`: the
+    /// lease is the present one, and the run is still allowed. Changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    pub async fn goes_on(
+        &self,
+        run_id: RunId,
+        lease_id: LeaseId,
+        now: Timestamp,
+    ) -> Result<bool, StoreError> {
+        let mut connection = self.pool.acquire().await?;
+        let run = load_run(&mut connection, run_id).await?;
+        if run.lease.as_ref().is_some_and(|lease| lease.lease_id == lease_id) {
+            return still_allowed(&mut connection, &self.linkage, &run, now).await;
+        }
+        drop(connection);
+        Ok(self.trace_under(lease_id).await?.is_some())
+    }
+
     /// Opens what a worker sealed, before it is taken over: it must be what the lease's
     /// key seals, under this run, at its place. `None` when it is not.
     ///

@@ -90,7 +90,7 @@ impl Store {
         Ok(permit.reveal(Guarded::new(done?.value)))
     }
 
-    /// Ends a run that has not finished; its worker learns at the next heartbeat.
+    /// Ends a run that has not finished; its worker learns by the heartbeat that waits.
     ///
     /// # Errors
     /// [`StoreError::Conflict`] `WRONG_STATE` when it is final.

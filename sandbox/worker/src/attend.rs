@@ -140,11 +140,9 @@ fn environment(hold: &Hold) -> Report {
 async fn deliver(mut gateway: Gateway, report: Report, traced: Option<&v1::Trace>, hold: &Hold) {
     let mut pause = FIRST_PAUSE;
     loop {
-        let sent = tokio::select! {
-            sent = send(&mut gateway, &report, traced) => sent,
-            () = hold.lost.cancelled() => return,
-        };
-        match sent {
+        // Not cut when the lease ends: this report may have ended it, and a heartbeat that
+        // waited may be answered first.
+        match send(&mut gateway, &report, traced).await {
             Ok(()) => return,
             Err(status) if !may_pass(&status) => {
                 tracing::warn!(code = ?status.code(), "the gateway did not take the report");

@@ -8,8 +8,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::gateway::{Gateway, may_pass};
 
-/// Heartbeats come at least this often, and at least four in the life of a lease.
+/// A heartbeat that was answered at once is followed by the next after this, and at least four
+/// come in the life of a lease.
 const BEAT: Duration = Duration::from_secs(3);
+/// How long the gateway may wait with its answer for something that ends the run.
+const WAIT: Duration = Duration::from_secs(5);
 const LEASE_BOUNDS: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(600));
 
 /// One lease while this worker has it.
@@ -56,14 +59,16 @@ impl Hold {
     }
 
     /// Extends the lease until it is lost; then kills the runner. Ends with the lease, or when
-    /// it is dropped.
+    /// it is dropped. The lease is counted from when it was asked for, for the gateway extends
+    /// it before it waits.
     pub(crate) async fn keep(&self, mut gateway: Gateway) {
         let mut deadline = Instant::now() + self.life;
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match gateway.heartbeat(self.beat(), left).await {
+            let asked = Instant::now();
+            let left = deadline.saturating_duration_since(asked);
+            match gateway.heartbeat(self.beat(left), left).await {
                 Ok(answer) if answer.stop => return self.lose("the gateway said stop"),
-                Ok(_) => deadline = Instant::now() + self.life,
+                Ok(_) => deadline = asked + self.life,
                 Err(status) if !may_pass(&status) => return self.lose("the gateway refused"),
                 Err(status) => {
                     tracing::warn!(code = ?status.code(), "heartbeat failed");
@@ -72,28 +77,35 @@ impl Hold {
                     }
                 }
             }
-            let left = deadline.saturating_duration_since(Instant::now());
-            tokio::time::sleep(BEAT.min(self.life / 4).min(left)).await;
+            let next = asked + BEAT.min(self.life / 4);
+            tokio::time::sleep_until(next.min(deadline)).await;
         }
     }
 
     fn lose(&self, why: &'static str) {
-        tracing::warn!(why, "the lease is lost");
+        if self.sealing.load(Ordering::Relaxed) {
+            // The report that is under way may be what ended it.
+            tracing::info!(why, "the lease is over");
+        } else {
+            tracing::warn!(why, "the lease is lost");
+        }
         self.cancel.cancel();
         self.lost.cancel();
     }
 
-    fn beat(&self) -> v1::HeartbeatRequest {
-        let state = if self.sealing.load(Ordering::Relaxed) {
-            v1::RunState::Sealing
+    /// The next heartbeat, with `left` to live.
+    fn beat(&self, left: Duration) -> v1::HeartbeatRequest {
+        let (state, wait) = if self.sealing.load(Ordering::Relaxed) {
+            (v1::RunState::Sealing, Duration::ZERO)
         } else {
-            v1::RunState::Running
+            (v1::RunState::Running, WAIT.min(self.life / 4).min(left / 2))
         };
         v1::HeartbeatRequest {
             run_id: self.run_id.clone(),
             lease_id: self.lease_id.clone(),
             state: state.into(),
             progress_tenths: self.tenths.load(Ordering::Relaxed),
+            wait_millis: u32::try_from(wait.as_millis()).unwrap_or(0),
         }
     }
 

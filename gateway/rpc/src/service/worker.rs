@@ -1,5 +1,8 @@
 //! The pseudonymised zone's side of the queue.
 
+use std::time::Duration;
+
+use sekisho_app::heartbeat::Beat;
 use sekisho_proto::v1::{self, worker_service_server::WorkerService};
 use tonic::{Request, Response};
 
@@ -36,12 +39,14 @@ impl WorkerService for Service {
         request: Request<v1::HeartbeatRequest>,
     ) -> Answer<v1::HeartbeatResponse> {
         let (caller, message) = admitted(request)?;
-        let run_id = run_id(&message.run_id)?;
-        let lease_id = id(&message.lease_id, "lease_id")?;
-        let state = held_state(message.state)?;
-        let tenths = tenths(message.progress_tenths)?;
-        let app = &self.0.app;
-        let answer = app.heartbeat(&caller, run_id, lease_id, state, tenths).await;
+        let beat = Beat {
+            run_id: run_id(&message.run_id)?,
+            lease_id: id(&message.lease_id, "lease_id")?,
+            state: held_state(message.state)?,
+            progress_tenths: tenths(message.progress_tenths)?,
+            wait: Duration::from_millis(message.wait_millis.into()),
+        };
+        let answer = self.0.app.heartbeat(&caller, beat, self.0.stopping.cancelled()).await;
         Ok(Response::new(answer.map_err(status)?))
     }
 

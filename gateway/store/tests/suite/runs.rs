@@ -191,6 +191,10 @@ pub(crate) async fn a_lost_lease_changes_nothing(site: &mut Site) {
     let study = Study::begin(site).await;
     study.start(site).await;
     let lost = study.lease(site).await.unwrap();
+    let goes_on =
+        async |lease_id| site.store().goes_on(lost.run.run_id, lease_id, site.now()).await.unwrap();
+    assert!(goes_on(lost.lease.lease_id).await);
+    assert!(!goes_on(LeaseId::new(site.now())).await);
     let permit = study.hold_permit(site, &lost.run).await;
     let until = site.now().plus_seconds(60);
     let held = site
@@ -302,6 +306,9 @@ pub(crate) async fn au_2_a_run_under_way_ends_when_its_requester_leaves(site: &m
     let researcher = study.researcher.person.person_id;
     site.store().remove_person(permit, researcher, "left".to_owned()).await.unwrap();
     let mark = site.mark().await;
+    // Whoever waits with a heartbeat sees it; looking changes nothing.
+    let Leased { run, lease, .. } = &leased[0];
+    assert!(!site.store().goes_on(run.run_id, lease.lease_id, site.now()).await.unwrap());
 
     let permit = study.hold_permit(site, &leased[0].run).await;
     let (lease_id, until) = (leased[0].lease.lease_id, permit.at().plus_seconds(60));

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use rcgen::{BasicConstraints, CertificateParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair};
 use rustls::RootCertStore;
@@ -72,13 +73,19 @@ impl WorkerService for Gateway {
         &self,
         request: Request<v1::HeartbeatRequest>,
     ) -> Result<Response<v1::HeartbeatResponse>, Status> {
-        let stop = self.look(|book| {
+        let beat = request.into_inner();
+        let ends = Instant::now() + Duration::from_millis(beat.wait_millis.into());
+        self.look(|book| {
             if book.away {
                 return Err(Status::unavailable("away"));
             }
-            book.beats.push(request.into_inner());
-            Ok(book.stop)
+            book.beats.push(beat);
+            Ok(())
         })?;
+        while !self.look(|book| book.stop) && Instant::now() < ends {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        let stop = self.look(|book| book.stop);
         let lease_expires_at = None;
         Ok(Response::new(v1::HeartbeatResponse { stop, lease_expires_at }))
     }

@@ -283,6 +283,9 @@ async fn run_that_is_told_to_stop_has_its_runner_killed() {
     wait(Duration::from_secs(3), || (!alive(runner)).then_some(())).await;
     let reports = play.gateway.look(|book| book.completed.len() + book.failed.len());
     assert_eq!(reports, 0, "a lease that is lost reports nothing");
+    // Heartbeats wait at the gateway, far below the lease's two seconds.
+    let waits = play.gateway.look(|book| book.beats.clone()).into_iter().map(|it| it.wait_millis);
+    assert!(waits.clone().all(|wait| (1..=500).contains(&wait)), "{:?}", waits.collect::<Vec<_>>());
 }
 
 #[tokio::test(flavor = "multi_thread")]
