@@ -30,7 +30,7 @@ use std::{
 
 use serde_json::Value;
 
-pub use agreement::{AgreementFile, JoinedGrant, TableGrant};
+pub use agreement::{AgreementFile, JoinedGrant, QuotaTable, TableGrant};
 pub use cast::StageName;
 pub use errors::SiteError;
 pub use process::{Process, Signal};

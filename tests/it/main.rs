@@ -11,8 +11,8 @@
 mod at_scale;
 mod bring_in;
 mod calls;
-mod cancel;
 mod canary;
+mod cancel;
 mod catalogue;
 mod closing;
 mod crash;
@@ -21,6 +21,7 @@ mod direction;
 mod generated_docs;
 mod linkage;
 mod provider;
+mod quotas;
 mod refusals;
 mod reidentification;
 mod requirements;

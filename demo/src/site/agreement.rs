@@ -36,12 +36,29 @@ pub struct AgreementFile {
     pub min_cell: u32,
     /// Patients below which a run leaves no output.
     pub cohort_floor: u32,
-    /// Runs in an hour.
+    /// Runs of one person in an hour.
     pub runs_per_hour: u32,
+    /// Runs of the project on a day in Japan; 0 for no limit.
+    pub runs_per_day: u32,
+    /// Limits of one run.
+    pub run_quota: QuotaTable,
     /// Granted tables.
     pub tables: Vec<TableGrant>,
     /// Further datasets.
     pub joined: Vec<JoinedGrant>,
+}
+
+/// Limits of one run; 0 leaves the site's.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct QuotaTable {
+    /// Rows given to the module.
+    pub rows: u64,
+    /// Fuel.
+    pub fuel: u64,
+    /// Memory.
+    pub memory_bytes: u64,
+    /// Cells of all outputs.
+    pub output_cells: u32,
 }
 
 /// Another dataset of the view.
@@ -93,6 +110,8 @@ impl AgreementFile {
             min_cell: 10,
             cohort_floor: 0,
             runs_per_hour: 60,
+            runs_per_day: 0,
+            run_quota: QuotaTable::default(),
             tables: tables.iter().map(grant).collect(),
             joined: vec![],
         }

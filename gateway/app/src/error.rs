@@ -2,6 +2,7 @@
 
 use sekisho_access::{LogUnavailable, Refusal, SessionEnded, StepUpError};
 use sekisho_audit::RuleCited;
+use sekisho_domain::Timestamp;
 use sekisho_identity::{certificates::CertificateError, oidc::OidcError, webauthn::WebAuthnError};
 use sekisho_store::StoreError;
 
@@ -45,6 +46,16 @@ pub enum AppError {
         code: &'static str,
         /// What to do next.
         message: String,
+    },
+    /// A quota of the agreement is used up for now.
+    #[error("{code}: {message}")]
+    UsedUp {
+        /// Stable code.
+        code: &'static str,
+        /// What was agreed.
+        message: String,
+        /// When there is more.
+        until: Timestamp,
     },
     /// Something the gateway needs is away; trying again may help.
     #[error("unavailable: {0}")]
@@ -110,7 +121,12 @@ const CHECKS: &[Check] = &[
         clause: "quick_db",
         codes: &["QUESTION_BUDGET"],
     },
-    Check { name: "run_rate", rule: "SV-4", clause: "anomaly_control", codes: &["RUN_RATE"] },
+    Check {
+        name: "run_rate",
+        rule: "SV-4",
+        clause: "anomaly_control",
+        codes: &["RUN_RATE", "RUNS_PER_DAY"],
+    },
 ];
 
 impl AppError {
@@ -123,7 +139,8 @@ impl AppError {
             Self::Unauthenticated { code }
             | Self::Invalid { code, .. }
             | Self::Conflict { code, .. }
-            | Self::Limit { code, .. } => code,
+            | Self::Limit { code, .. }
+            | Self::UsedUp { code, .. } => code,
             Self::Unavailable(_) => "UNAVAILABLE",
             Self::Internal(_) => "INTERNAL",
         }
@@ -172,6 +189,7 @@ impl From<StoreError> for AppError {
                 Self::Limit { code, message }
             }
             StoreError::Conflict { code, message } => Self::Conflict { code, message },
+            StoreError::UsedUp { code, message, until } => Self::UsedUp { code, message, until },
             StoreError::Database(_) | StoreError::WriterGone | StoreError::Log(_) => {
                 Self::Unavailable(error.to_string())
             }

@@ -23,6 +23,7 @@ pub mod linkage;
 pub mod login;
 pub mod modules;
 pub mod outputs;
+mod quota;
 pub mod reidentifications;
 pub mod releases;
 pub mod reviews;

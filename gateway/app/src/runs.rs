@@ -37,7 +37,8 @@ impl App {
     ///
     /// # Errors
     /// [`AppError::Refused`] with the clause; [`AppError::Invalid`] for parameters that
-    /// the module does not declare; [`AppError::Limit`] above the agreement's rate.
+    /// the module does not declare; [`AppError::Limit`] above the agreement's rate;
+    /// [`AppError::UsedUp`] `RUNS_PER_DAY` when the day's runs have been asked for.
     pub async fn start_run(
         &self,
         caller: &Caller,
@@ -243,6 +244,7 @@ fn order(
         tables: agreement.tables.clone(),
         joined,
         runs_per_hour: agreement.runs_per_hour,
+        runs_per_day: agreement.runs_per_day,
     })
 }
 

@@ -15,7 +15,7 @@ use sekisho_domain::{
 };
 use sekisho_store::{StoreError, people::Invitation};
 
-use crate::{App, AppError, login::code_sha256, row_filter, step_up::StepUpAnswer};
+use crate::{App, AppError, login::code_sha256, quota, row_filter, step_up::StepUpAnswer};
 
 /// Days an invitation stays good.
 const INVITATION_DAYS: i64 = 7;
@@ -229,6 +229,7 @@ impl App {
         if agreement.min_cell == 0 || agreement.runs_per_hour == 0 {
             return invalid("agreement.min_cell", "min_cell and runs_per_hour must be positive");
         }
+        quota::check(self.limits, &agreement.run_quota)?;
         self.check_handlers(agreement).await?;
         self.check_content(agreement).await
     }

@@ -18,7 +18,7 @@ use sekisho_proto::v1;
 use sekisho_store::{StoreError, bring_ins::SealedBringIn, leases::Leased, outputs::OutputRecord};
 use sha2::{Digest, Sha256};
 
-use crate::{App, AppError, outputs::decode, reidentifications::trace_of};
+use crate::{App, AppError, outputs::decode, quota::narrowed, reidentifications::trace_of};
 
 /// Seconds a lease holds without a heartbeat.
 pub const LEASE_SECONDS: i64 = 30;
@@ -190,7 +190,7 @@ impl App {
         let parameters = v1::RunTicket::decode(leased.parameters.as_slice())
             .map_err(|error| AppError::Internal(format!("stored parameters: {error}")))?
             .parameters;
-        let Agreement { min_cell, cohort_floor, .. } = project.for_decision().agreement;
+        let agreement = &project.for_decision().agreement;
         let ticket = v1::RunTicket {
             run_id: leased.run.run_id.to_string(),
             lease_id: leased.lease.lease_id.to_string(),
@@ -198,9 +198,9 @@ impl App {
             module_id: leased.run.module_id.to_string(),
             module_sha256: bytes(&module.for_decision().sha256),
             manifest_sha256: bytes(&module.for_decision().manifest_sha256),
-            datasets: self.granted_datasets(&project.for_decision().agreement, &manifest).await?,
+            datasets: self.granted_datasets(agreement, &manifest).await?,
             parameters,
-            limits: Some(v1::RunLimits { min_cell, cohort_floor, ..self.limits }),
+            limits: Some(narrowed(self.limits, agreement)),
             issued_at: Some(timestamp(now)),
             expires_at: Some(timestamp(now.plus_seconds(TICKET_SECONDS))),
             decision_index: leased.run.decision_index,

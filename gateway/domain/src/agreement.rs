@@ -86,6 +86,39 @@ pub struct Agreement {
     pub cohort_floor: u32,
     /// Runs one person may start in any hour (SV-4).
     pub runs_per_hour: u32,
+    /// Runs that all handlers together may start on one day in Japan (SV-4); 0 sets no limit.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub runs_per_day: u32,
+    /// Limits of one run, where they are below the site's (SV-4).
+    #[serde(default, skip_serializing_if = "RunQuota::is_unset")]
+    pub run_quota: RunQuota,
+}
+
+/// What an agreement narrows the site's limits of one run to; 0 leaves the site's.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RunQuota {
+    /// Rows that are given to the module, those given again included.
+    pub rows: u64,
+    /// Wasmtime fuel: in the per-patient world of one patient's call, in the cohort world of
+    /// the whole run.
+    pub fuel: u64,
+    /// Bytes of a module's memory.
+    pub memory_bytes: u64,
+    /// Cells of all outputs together.
+    pub output_cells: u32,
+}
+
+impl RunQuota {
+    /// Whether it narrows nothing.
+    #[must_use]
+    pub fn is_unset(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde calls it")]
+fn is_zero(number: &u32) -> bool {
+    *number == 0
 }
 
 impl Agreement {

@@ -22,7 +22,7 @@ pub mod run;
 pub mod time;
 
 pub use agreement::{
-    Agreement, Closure, Erasure, GrantedTable, JoinedDataset, Project, ProvisionMethod,
+    Agreement, Closure, Erasure, GrantedTable, JoinedDataset, Project, ProvisionMethod, RunQuota,
 };
 pub use alert::Alert;
 pub use bring_in::{BringIn, BringInState, PinnedBringIn};

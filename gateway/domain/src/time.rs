@@ -34,6 +34,14 @@ impl Timestamp {
         Self(self.0.saturating_add(seconds.saturating_mul(1000)))
     }
 
+    /// The first instant, in Japan, of the day that this lies in.
+    #[must_use]
+    pub const fn day_in_japan(self) -> Self {
+        const DAY: i64 = 86_400_000;
+        const AHEAD: i64 = 9 * 3_600_000;
+        Self(self.0 - self.0.saturating_add(AHEAD).rem_euclid(DAY))
+    }
+
     /// The first instant of a day `YYYY-MM-DD` in Japan, where the law's dates begin.
     #[must_use]
     pub fn start_of_day_in_japan(day: &str) -> Option<Self> {
@@ -87,5 +95,27 @@ impl ManualClock {
 impl Clock for ManualClock {
     fn now(&self) -> Timestamp {
         Timestamp(self.0.load(Ordering::SeqCst))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_day_in_japan_begins_nine_hours_before_the_day_in_utc() {
+        let at = |text: &str| {
+            let stamp: jiff::Timestamp = text.parse().unwrap();
+            Timestamp::from_millis(stamp.as_millisecond())
+        };
+        for (instant, day) in [
+            ("2026-11-28T14:59:59.999Z", "2026-11-28"),
+            ("2026-11-28T15:00:00Z", "2026-11-29"),
+            ("2026-11-29T14:59:59Z", "2026-11-29"),
+            ("1969-12-31T14:00:00Z", "1969-12-31"),
+        ] {
+            let start = Timestamp::start_of_day_in_japan(day).unwrap();
+            assert_eq!(at(instant).day_in_japan(), start, "{instant}");
+        }
     }
 }

@@ -40,6 +40,11 @@ pub(crate) fn status(error: AppError) -> Status {
         }
         AppError::Conflict { message, .. } => (Code::FailedPrecondition, message),
         AppError::Limit { message, .. } => (Code::ResourceExhausted, message),
+        AppError::UsedUp { message, until, .. } => {
+            next(&format!("ask again from {} on", until.to_rfc3339()));
+            metadata.insert("not_before".to_owned(), until.to_rfc3339());
+            (Code::ResourceExhausted, message)
+        }
         AppError::Unavailable(cause) => {
             tracing::warn!(cause, "unavailable");
             next("try again in a moment");
@@ -112,6 +117,8 @@ pub fn code_name(code: Code) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use sekisho_domain::Timestamp;
+
     use super::*;
 
     fn rule(n: u8) -> RuleCited {
@@ -148,6 +155,15 @@ mod tests {
                 Code::ResourceExhausted,
                 "RUN_RATE",
             ),
+            (
+                AppError::UsedUp {
+                    code: "RUNS_PER_DAY",
+                    message: text(),
+                    until: Timestamp::from_millis(0),
+                },
+                Code::ResourceExhausted,
+                "RUNS_PER_DAY",
+            ),
             (AppError::Unavailable(text()), Code::Unavailable, "UNAVAILABLE"),
             (AppError::Internal(text()), Code::Internal, "INTERNAL"),
         ] {
@@ -156,6 +172,8 @@ mod tests {
             let info = status.get_details_error_info().unwrap();
             assert_eq!((status.code(), info.reason.as_str()), (code, reason));
             assert_eq!(info.domain, DOMAIN);
+            let not_before = info.metadata.get("not_before").map(String::as_str);
+            assert_eq!(not_before, (reason == "RUNS_PER_DAY").then_some("1970-01-01T00:00:00Z"));
             assert!(!(hides_cause && format!("{status:?}").contains("secret")), "{reason}");
         }
     }

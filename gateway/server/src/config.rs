@@ -262,9 +262,11 @@ fn limits(top: &mut Section) -> RunLimits {
         output_bytes: section.integer("output_bytes", 4 << 20, 1024..=64 << 20),
         output_cells: u32::try_from(section.integer("output_cells", 20_000, 1..=1_000_000))
             .unwrap_or(0),
-        // The agreement says both.
+        // The agreement says these.
         min_cell: 0,
         cohort_floor: 0,
+        rows: 0,
+        fuel_quota: 0,
     };
     top.close(section);
     limits

@@ -1,5 +1,7 @@
 //! What can go wrong with state.
 
+use sekisho_domain::Timestamp;
+
 /// Why the store did not do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
@@ -13,6 +15,16 @@ pub enum StoreError {
         code: &'static str,
         /// What to do about it.
         message: String,
+    },
+    /// A quota is used up for now.
+    #[error("{code}: {message}")]
+    UsedUp {
+        /// Stable code.
+        code: &'static str,
+        /// What was agreed.
+        message: String,
+        /// When there is more.
+        until: Timestamp,
     },
     /// The acting session was ended between the decision and its effect.
     #[error("the session was ended")]

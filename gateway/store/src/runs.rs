@@ -11,7 +11,7 @@ use sekisho_domain::{
     lifecycle::Lifecycle, run::RunEvent,
 };
 use sekisho_vault::{Context, seal};
-use sqlx::AnyConnection;
+use sqlx::{AnyConnection, Row};
 
 use crate::{
     Store, StoreError, body, bring_ins::check_approved, closing::check_open, keys::Scope,
@@ -37,6 +37,9 @@ pub struct RunOrder {
     pub joined: Vec<JoinedDataset>,
     /// Most runs this person may start in an hour (SV-4).
     pub runs_per_hour: u32,
+    /// Most runs of the project that may be asked for on one day in Japan (SV-4); 0 sets no
+    /// limit.
+    pub runs_per_day: u32,
 }
 
 impl Store {
@@ -45,7 +48,8 @@ impl Store {
     /// # Errors
     /// [`StoreError::Conflict`] `RUN_RATE` above the agreement's runs per hour,
     /// `REQUEST_ID_REUSED` when the key named a run of somebody or something else,
-    /// `TABLE_NOT_APPROVED` when a table it is tied to was taken back meanwhile.
+    /// `TABLE_NOT_APPROVED` when a table it is tied to was taken back meanwhile;
+    /// [`StoreError::UsedUp`] `RUNS_PER_DAY` when the day's runs have been asked for.
     pub async fn start_run(
         &self,
         permit: Permit<StartRun>,
@@ -71,6 +75,7 @@ impl Store {
                     check_open(tx, order.run.project_id).await?;
                     check_approved(tx, &order.run).await?;
                     check_rate(tx, &order).await?;
+                    check_day(tx, &order).await?;
                     insert_run(tx, &order).await?;
                     key.insert(tx).await?;
                     Ok((order.run, vec![event]))
@@ -79,7 +84,9 @@ impl Store {
             .await;
         let unused = match &done {
             Ok(done) => done.value.run_id != run_id,
-            Err(StoreError::Conflict { .. } | StoreError::SessionEnded) => true,
+            Err(
+                StoreError::Conflict { .. } | StoreError::UsedUp { .. } | StoreError::SessionEnded,
+            ) => true,
             // It may have been done and only the answer lost.
             Err(_) => false,
         };
@@ -298,4 +305,33 @@ async fn check_rate(connection: &mut AnyConnection, order: &RunOrder) -> Result<
         ));
     }
     Ok(())
+}
+
+/// Refuses a run above what the agreement gives the project on one day in Japan (SV-4). What
+/// was asked for counts, whatever came of it; a run that is handed out again is the same run.
+async fn check_day(connection: &mut AnyConnection, order: &RunOrder) -> Result<(), StoreError> {
+    const ON_DAY: &str = "SELECT COUNT(*) AS asked FROM run
+                          WHERE project_id = $1 AND id >= $2 AND id < $3";
+    let Run { project_id, created_at, .. } = order.run;
+    if order.runs_per_day == 0 {
+        return Ok(());
+    }
+    let day = created_at.day_in_japan();
+    let until = day.plus_seconds(86_400);
+    let row = sqlx::query(ON_DAY)
+        .bind(project_id.to_string())
+        .bind(first_of(day))
+        .bind(first_of(until))
+        .fetch_one(connection)
+        .await?;
+    if row.try_get::<i64, _>("asked")? < i64::from(order.runs_per_day) {
+        return Ok(());
+    }
+    let message = format!("the agreement allows {} runs a day", order.runs_per_day);
+    Err(StoreError::UsedUp { code: "RUNS_PER_DAY", message, until })
+}
+
+/// What no id of a run asked for at `at` or later comes before: ids begin with their time.
+fn first_of(at: Timestamp) -> String {
+    format!("{}_{:012x}", RunId::KIND, at.millis().max(0))
 }

@@ -74,6 +74,8 @@ cases! {
             a_run_is_started_once_per_request,
             a_run_that_cannot_be_read_holds_up_no_other,
             sv_4_runs_above_the_agreed_rate_are_refused,
+            sv_4_no_more_runs_on_a_day_in_japan_than_agreed,
+            sv_4_of_many_at_once_no_more_than_the_day_allows_get_through,
             a_run_is_leased_to_exactly_one_worker,
             each_project_has_an_order_of_patients_of_its_own,
             a_lost_lease_changes_nothing,

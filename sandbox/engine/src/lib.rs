@@ -15,6 +15,7 @@
 
 mod aggregate;
 mod bindings;
+mod cells;
 mod cohort;
 mod columns;
 mod compile;

@@ -15,7 +15,7 @@ use crate::failure::Failed;
 use crate::merge::Patients;
 use crate::run::{Made, Notes, Prepared, Tracer};
 use crate::sandbox::Bounds;
-use crate::{ProgressSink, compile};
+use crate::{ProgressSink, cells, compile};
 
 /// Bytes a guest's answer may take while it is read.
 const ANSWER_BYTES: usize = 1 << 20;
@@ -27,6 +27,7 @@ pub(crate) fn run(
     sink: &mut dyn ProgressSink,
     mut tracer: Option<&mut Tracer<'_>>,
 ) -> Result<Vec<Made>, Failed> {
+    run.limits.check_cells(cells::declared(&run.manifest))?;
     let guest = Guest::load(&mut run)?;
     let mut aggregates = Aggregates::new(&run.manifest);
     if let Some(tracer) = &tracer {
@@ -42,6 +43,7 @@ pub(crate) fn run(
         while let Some((token, tables)) = patients.next()? {
             notes.patients += 1;
             notes.rows_read += tables.iter().map(|t| u64::from(t.rows)).sum::<u64>();
+            run.limits.check_rows(notes.rows_read)?;
             let answered = guest.answer(&tables, &parameters, notes)?;
             let taken = answered.and_then(|answer| {
                 aggregates.accept(&answer).map_err(|malformed| malformed.to_string())

@@ -104,6 +104,7 @@ pub(crate) fn of(spec: &RunSpec) -> Context {
         .bytes(&Sha256::digest(spec.manifest.as_bytes()))
         .number(limits.memory_bytes)
         .number(limits.fuel)
+        .number(limits.fuel_quota)
 }
 
 #[cfg(test)]

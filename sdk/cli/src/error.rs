@@ -93,6 +93,8 @@ pub(crate) struct Refusal {
     pub request_id: Option<String>,
     /// What to do next, in the gateway's words.
     pub next: Option<String>,
+    /// First instant at which asking again can help, in RFC 3339.
+    pub not_before: Option<String>,
 }
 
 impl CliError {
@@ -214,6 +216,7 @@ impl From<tonic::Status> for CliError {
             clause: meta("clause"),
             request_id: meta("request_id"),
             next: meta("next"),
+            not_before: meta("not_before"),
             rule,
         }))
     }

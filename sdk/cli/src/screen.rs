@@ -218,6 +218,7 @@ fn error_json(error: &CliError) -> Value {
         "clause": refusal.and_then(|refusal| refusal.clause.as_deref()),
         "request_id": refusal.and_then(|refusal| refusal.request_id.as_deref()),
         "next": error.next(),
+        "not_before": refusal.and_then(|refusal| refusal.not_before.as_deref()),
         "entry": error.first_bad(),
         "exit": error.exit().status(),
     }})

@@ -81,6 +81,8 @@ pub(crate) fn stage() -> Stage {
         min_cell: 10,
         cohort_floor: 0,
         runs_per_hour: 10,
+        runs_per_day: 0,
+        run_quota: RunQuota::default(),
     };
     let project = Project {
         project_id: ProjectId::new(NOW),

@@ -2,8 +2,8 @@
 
 use sekisho_app::ErasureProof;
 use sekisho_domain::{
-    Agreement, AgreementId, GrantedTable, JoinedDataset, Project, ProvisionMethod, Timestamp,
-    agreement::Place,
+    Agreement, AgreementId, GrantedTable, JoinedDataset, Project, ProvisionMethod, RunQuota,
+    Timestamp, agreement::Place,
 };
 use sekisho_proto::v1;
 
@@ -17,6 +17,8 @@ use crate::limits::{COLUMNS, LIST, NAME_CHARS};
 const JOINED: usize = 20;
 /// Most runs an hour an agreement may speak of.
 const RUNS_PER_HOUR: u32 = 10_000;
+/// Least memory of a run an agreement may speak of, bytes: no module starts with less.
+const MEMORY_BYTES: u64 = 1 << 20;
 
 /// An agreement to be recorded. An id that came along is ignored: the gateway gives one.
 pub(crate) fn new_agreement(message: v1::Agreement, now: Timestamp) -> Result<Agreement, Invalid> {
@@ -49,6 +51,8 @@ pub(crate) fn new_agreement(message: v1::Agreement, now: Timestamp) -> Result<Ag
         min_cell: between(message.min_cell, 1, u32::MAX, "agreement.min_cell")?,
         cohort_floor: message.cohort_floor,
         runs_per_hour: between(message.runs_per_hour, 1, RUNS_PER_HOUR, "agreement.runs_per_hour")?,
+        runs_per_day: message.runs_per_day,
+        run_quota: run_quota(message.run_quota.unwrap_or_default())?,
     })
 }
 
@@ -83,6 +87,15 @@ fn provision_method(method: i32) -> Result<ProvisionMethod, Invalid> {
             "must be visiting or on-site (AG-4)",
         )),
     }
+}
+
+fn run_quota(quota: v1::RunQuota) -> Result<RunQuota, Invalid> {
+    let v1::RunQuota { rows, fuel, memory_bytes, output_cells } = quota;
+    if (1..MEMORY_BYTES).contains(&memory_bytes) {
+        let why = format!("must be 0, for the site's limit, or at least {MEMORY_BYTES}");
+        return Err(invalid("OUT_OF_RANGE", "agreement.run_quota.memory_bytes", why));
+    }
+    Ok(RunQuota { rows, fuel, memory_bytes, output_cells })
 }
 
 fn between(value: u32, least: u32, most: u32, field: &str) -> Result<u32, Invalid> {
@@ -158,7 +171,15 @@ fn agreement(agreement: Agreement) -> v1::Agreement {
         min_cell: agreement.min_cell,
         cohort_floor: agreement.cohort_floor,
         runs_per_hour: agreement.runs_per_hour,
+        runs_per_day: agreement.runs_per_day,
+        run_quota: shown_quota(agreement.run_quota),
     }
+}
+
+/// Left out when it narrows nothing.
+fn shown_quota(quota: RunQuota) -> Option<v1::RunQuota> {
+    let RunQuota { rows, fuel, memory_bytes, output_cells } = quota;
+    (!quota.is_unset()).then_some(v1::RunQuota { rows, fuel, memory_bytes, output_cells })
 }
 
 #[cfg(test)]
@@ -192,6 +213,13 @@ mod tests {
             min_cell: 10,
             cohort_floor: 100,
             runs_per_hour: 20,
+            runs_per_day: 100,
+            run_quota: Some(v1::RunQuota {
+                rows: 1_000_000,
+                fuel: 2_000_000,
+                memory_bytes: 1 << 20,
+                output_cells: 500,
+            }),
             joined: vec![v1::JoinedDataset {
                 dataset_id: "claims".to_owned(),
                 dataset_version: "v2".to_owned(),
@@ -210,6 +238,16 @@ mod tests {
         assert_eq!(parsed.tables[0].columns, ["time"]);
         assert_eq!(parsed.joined[0].tables[0].columns, ["code"]);
         assert_eq!(parsed.period_end, Timestamp::from_millis(2000));
+        let shown = agreement(parsed);
+        assert_eq!((shown.runs_per_day, shown.run_quota), (100, message().run_quota));
+    }
+
+    #[test]
+    fn sv_4_quotas_may_be_left_out() {
+        let bare = v1::Agreement { runs_per_day: 0, run_quota: None, ..message() };
+        let parsed = new_agreement(bare, NOW).unwrap();
+        assert!(parsed.run_quota.is_unset());
+        assert_eq!(agreement(parsed).run_quota, None);
     }
 
     #[test]
@@ -252,6 +290,14 @@ mod tests {
                 "agreement.tables[0].columns",
             ),
             (v1::Agreement { min_cell: 0, ..message() }, "OUT_OF_RANGE", "agreement.min_cell"),
+            (
+                v1::Agreement {
+                    run_quota: Some(v1::RunQuota { memory_bytes: 1000, ..Default::default() }),
+                    ..message()
+                },
+                "OUT_OF_RANGE",
+                "agreement.run_quota.memory_bytes",
+            ),
             (
                 v1::Agreement { period_end: start(), ..message() },
                 "EMPTY_PERIOD",

@@ -3,8 +3,8 @@
 use sekisho_access::action::{CancelRun, HoldRun, StartRun};
 use sekisho_audit::{Actor, EventKind, RunUsage};
 use sekisho_domain::{
-    EndCause, FailureClass, LeaseId, OrganisationId, RunId, RunState, WorkerId, lifecycle::Lifecycle,
-    module::ModuleEvent, run::MAX_ATTEMPTS,
+    EndCause, FailureClass, LeaseId, OrganisationId, RunId, RunState, WorkerId,
+    lifecycle::Lifecycle, module::ModuleEvent, run::MAX_ATTEMPTS,
 };
 use sekisho_store::{Store, StoreError, leases::Leased, modules::component_context};
 use sekisho_vault::open;
@@ -115,6 +115,77 @@ pub(crate) async fn sv_4_runs_above_the_agreed_rate_are_refused(site: &mut Site)
     assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 2);
     assert_eq!(site.names_since(mark).await, ["run_requested"; 5]);
     assert!(site.now() > begun.plus_seconds(9000));
+}
+
+pub(crate) async fn sv_4_no_more_runs_on_a_day_in_japan_than_agreed(site: &mut Site) {
+    const DAY: i64 = 86_400;
+    let study = Study::begin(site).await;
+    let other = study.another(site).await;
+    let colleague = site.join(&study.steward, OrganisationId::new(site.now()), &[]).await;
+    // To the last hour of a day in Japan.
+    let midnight = site.now().day_in_japan().plus_seconds(DAY);
+    site.pass(midnight.seconds() - site.now().seconds() - 3600);
+    let order = |login, per_day| {
+        let mut order = study.order(site, login);
+        order.runs_per_day = per_day;
+        order
+    };
+    // Everybody's runs count, one that was cancelled as well, and those of other projects not.
+    other.start(site).await;
+    let first = study.place(site, &study.researcher, order(&colleague, 2)).await.unwrap();
+    let cancel = site.permit::<CancelRun>(&study.researcher, study.run_resource(&first)).await;
+    site.store().cancel_run(cancel).await.unwrap();
+    let mut asked = order(&study.researcher, 2);
+    asked.request_key = Some("request".to_owned());
+    let second = study.place(site, &study.researcher, asked.clone()).await.unwrap();
+    let used_up = |outcome: Result<_, StoreError>| match outcome {
+        Err(StoreError::UsedUp { code: "RUNS_PER_DAY", until, .. }) => until,
+        other => panic!("{other:?}"),
+    };
+    let refused = order(&study.researcher, 2);
+    let refused_id = refused.run.run_id;
+    assert_eq!(used_up(study.place(site, &study.researcher, refused).await), midnight);
+    let left = site.folder.path().join("objects/parameters").join(refused_id.to_string());
+    assert!(!left.exists(), "nothing sealed stays of what was refused");
+    // The same request again is the same run, and one that is handed out again is, too.
+    let again = study.place(site, &study.researcher, asked).await.unwrap();
+    assert_eq!(again.run_id, second.run_id);
+    for attempt in 1..=2 {
+        let leased = study.lease(site).await.unwrap();
+        let leased = if leased.run.run_id == second.run_id {
+            leased
+        } else {
+            study.lease(site).await.unwrap()
+        };
+        assert_eq!((leased.run.run_id, leased.run.attempts), (second.run_id, attempt));
+        site.pass(61);
+        site.store().reap_leases(site.now()).await.unwrap();
+    }
+    let third = study.place(site, &study.researcher, order(&study.researcher, 3)).await;
+    third.unwrap();
+    assert_eq!(used_up(study.place(site, &study.researcher, order(&colleague, 3)).await), midnight);
+    // At midnight in Japan, which is afternoon in UTC, there is more.
+    site.pass(midnight.seconds() - site.now().seconds());
+    study.place(site, &study.researcher, order(&study.researcher, 1)).await.unwrap();
+    let until = used_up(study.place(site, &study.researcher, order(&colleague, 1)).await);
+    assert_eq!(until, midnight.plus_seconds(DAY));
+}
+
+pub(crate) async fn sv_4_of_many_at_once_no_more_than_the_day_allows_get_through(site: &mut Site) {
+    let study = Study::begin(site).await;
+    let mut burst = Vec::new();
+    for _ in 0..10 {
+        let permit = study.start_permit(site, &study.researcher).await;
+        let mut order = study.order(site, &study.researcher);
+        order.runs_per_day = 3;
+        burst.push((permit, order));
+    }
+    let outcomes = at_once(burst.into_iter().map(|(permit, order)| {
+        let store = site.store();
+        async move { store.start_run(permit, order).await.map(|_| ()) }
+    }))
+    .await;
+    assert_eq!(outcomes.iter().filter(|outcome| outcome.is_ok()).count(), 3);
 }
 
 /// The key of that order is the same for every run of a project and another for any other

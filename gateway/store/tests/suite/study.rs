@@ -16,7 +16,8 @@ use sekisho_audit::RunUsage;
 use sekisho_domain::{
     Agreement, AgreementId, Dataset, Module, ModuleId, ModuleState, OrganisationKind, OutputId,
     Project, ProjectId, ProvisionMethod, Release, ReviewRequest, ReviewRequestId, ReviewState,
-    Role, Run, RunId, RunState, Timestamp, Verdict, Vote, WorkerId, World, module::ModuleEvent,
+    Role, Run, RunId, RunQuota, RunState, Timestamp, Verdict, Vote, WorkerId, World,
+    module::ModuleEvent,
 };
 use sekisho_store::{
     StoreError,
@@ -125,6 +126,7 @@ impl Study {
             tables: vec![],
             joined: vec![],
             runs_per_hour: 1000,
+            runs_per_day: 0,
         }
     }
 
@@ -349,6 +351,8 @@ pub(crate) fn project(site: &Site, handlers: &[&Login]) -> Project {
         min_cell: 10,
         cohort_floor: 0,
         runs_per_hour: 1000,
+        runs_per_day: 0,
+        run_quota: RunQuota::default(),
     };
     Project {
         project_id: ProjectId::new(site.now()),

@@ -91,6 +91,7 @@ impl Host {
         let runs = block.take(most.clamp(1, MOST_ROWS) as usize);
         let made = make(view, block.parts(), &runs, &mut self.patients)?;
         self.rows_read += u64::from(made.rows);
+        self.run.limits.check_rows(self.rows_read)?;
         if let Some(tenths) = self.run.progress() {
             // The receiver lives as long as the guest's thread.
             let _ = self.progress.send(tenths);

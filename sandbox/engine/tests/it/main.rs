@@ -22,6 +22,8 @@ mod misfit;
 mod own_codes;
 mod per_patient;
 #[cfg(test)]
+mod quota;
+#[cfg(test)]
 mod smith;
 #[cfg(test)]
 mod support;

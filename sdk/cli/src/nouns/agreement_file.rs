@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use prost_types::Timestamp;
 use sekisho_proto::v1::{
-    Agreement, GrantedTable, JoinedDataset, ProvisionMethod, RecordAgreementRequest,
+    Agreement, GrantedTable, JoinedDataset, ProvisionMethod, RecordAgreementRequest, RunQuota,
 };
 use serde::Deserialize;
 
@@ -29,6 +29,9 @@ struct AgreementFile {
     #[serde(default)]
     cohort_floor: u32,
     runs_per_hour: u32,
+    #[serde(default)]
+    runs_per_day: u32,
+    run_quota: Option<QuotaTable>,
     tables: Vec<TableGrant>,
     #[serde(default)]
     joined: Vec<JoinedGrant>,
@@ -40,6 +43,16 @@ struct JoinedGrant {
     dataset_id: String,
     dataset_version: String,
     tables: Vec<TableGrant>,
+}
+
+/// What one run may take; what is left out is the site's.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct QuotaTable {
+    rows: u64,
+    fuel: u64,
+    memory_bytes: u64,
+    output_cells: u32,
 }
 
 #[derive(Deserialize)]
@@ -105,9 +118,16 @@ fn request(file: AgreementFile) -> RecordAgreementRequest {
             min_cell: file.min_cell,
             cohort_floor: file.cohort_floor,
             runs_per_hour: file.runs_per_hour,
+            runs_per_day: file.runs_per_day,
+            run_quota: file.run_quota.map(quota),
         }),
         step_up: None,
     }
+}
+
+fn quota(table: QuotaTable) -> RunQuota {
+    let QuotaTable { rows, fuel, memory_bytes, output_cells } = table;
+    RunQuota { rows, fuel, memory_bytes, output_cells }
 }
 
 fn granted(tables: Vec<TableGrant>) -> Vec<GrantedTable> {
@@ -157,6 +177,20 @@ tables = [{ table = "sy", columns = ["code"] }]
         assert_eq!(agreement.joined[0].tables[0].table, "sy");
         assert_eq!(agreement.period_start.map(|at| at.seconds), Some(1_775_001_600));
         assert_eq!(agreement.provision_method(), ProvisionMethod::Visiting);
+        assert_eq!((agreement.runs_per_day, agreement.run_quota), (0, None));
+    }
+
+    #[test]
+    fn sv_4_quotas_are_read_and_may_be_left_out_one_by_one() {
+        let quotas =
+            "runs_per_day = 3\n[run_quota]\nrows = 5_000_000_000\noutput_cells = 40\n\n[[tables]]";
+        let text = EXAMPLE.replacen("[[tables]]", quotas, 1);
+        let file: AgreementFile = toml::from_str(&text).expect("well formed");
+        let agreement = request(file).agreement.expect("agreement");
+        let quota = RunQuota { rows: 5_000_000_000, output_cells: 40, ..RunQuota::default() };
+        assert_eq!((agreement.runs_per_day, agreement.run_quota), (3, Some(quota)));
+        let text = EXAMPLE.replacen("[[tables]]", "[run_quota]\nwall = 1\n\n[[tables]]", 1);
+        assert!(toml::from_str::<AgreementFile>(&text).is_err());
     }
 
     #[test]

@@ -71,6 +71,7 @@ pub(crate) fn describe(project: &Project) -> String {
         .collect();
     let tables = agreement.joined.iter().flat_map(|joined| &joined.tables);
     let tables: Vec<_> = agreement.tables.iter().chain(tables).map(granted).collect();
+    let quota = agreement.run_quota.unwrap_or_default();
     let yes = |flag: bool| if flag { "yes" } else { "no" }.to_owned();
     fields(&[
         ("project", project.project_id.clone()),
@@ -92,7 +93,17 @@ pub(crate) fn describe(project: &Project) -> String {
         ("minimum cell", agreement.min_cell.to_string()),
         ("least patients", agreement.cohort_floor.to_string()),
         ("runs per hour", agreement.runs_per_hour.to_string()),
+        ("runs per day", limit(agreement.runs_per_day.into())),
+        ("rows per run", limit(quota.rows)),
+        ("fuel", limit(quota.fuel)),
+        ("memory bytes", limit(quota.memory_bytes)),
+        ("output cells", limit(quota.output_cells.into())),
     ])
+}
+
+/// A limit of the agreement; `–` where it sets none and the site's holds.
+fn limit(limit: u64) -> String {
+    if limit == 0 { "–".to_owned() } else { limit.to_string() }
 }
 
 fn granted(table: &GrantedTable) -> String {
