@@ -1,4 +1,5 @@
-//! What an agreement allows (SV-4): how much one run may take, and how many a day.
+//! What an agreement allows (SV-4): how much one run may take, and how many a day; and what of
+//! a run's figures is told to whom.
 
 use std::time::Duration;
 
@@ -12,6 +13,8 @@ use crate::support::{
 const PATIENCE: Duration = Duration::from_secs(120);
 /// Patients, and rows, of the data set `lung`.
 const ROWS: u64 = 228;
+/// Fuel agreed for each of them, below the engine's default.
+const FUEL: u64 = 19_000_000;
 
 #[test]
 fn sv_4_a_run_takes_no_more_and_a_project_asks_no_more_than_agreed() {
@@ -30,24 +33,52 @@ fn sv_4_a_run_takes_no_more_and_a_project_asks_no_more_than_agreed() {
     let small = QuotaTable { memory_bytes: 1, ..unset() };
     assert_eq!(desk::not_recorded(&site, &agreement("Small", small)), "OUT_OF_RANGE");
 
-    let enough = QuotaTable { rows: ROWS, fuel: 19_000_000, memory_bytes: 256 << 20, ..unset() };
+    let enough = QuotaTable { rows: ROWS, fuel: FUEL, memory_bytes: 256 << 20, ..unset() };
     let file = AgreementFile { runs_per_day: 1, ..agreement("Enough", enough) };
     let project = desk::open_project(&site, &file);
     let module = desk::bring_in(&site, &example("km-by-sex"), &project);
-    desk::succeeded(&site, &project, &module, &[]);
+    let run = desk::succeeded(&site, &project, &module, &[]);
+    coarse(&site, &run);
+    full_figures(&site, &run);
     no_more_today(&site, &project, &module);
     shown(&site, &project);
 
-    let project = desk::open_project(
-        &site,
-        &agreement("Too few", QuotaTable { rows: ROWS - 1, ..unset() }),
-    );
+    let project =
+        desk::open_project(&site, &agreement("Too few", QuotaTable { rows: ROWS - 1, ..unset() }));
     let module = desk::bring_in(&site, &example("km-by-sex"), &project);
     let run = desk::start(&site, &project, &module, &[]);
     let ended = desk::finished(&site, &run, PATIENCE);
     assert_eq!(ended["state"], "RUN_STATE_FAILED", "{ended}");
     assert_eq!(ended["failure_class"], "FAILURE_CLASS_LIMIT_EXCEEDED");
     log::verified(&site);
+}
+
+/// What the researcher is told says no more of how long it took than the minute; ids carry
+/// the time they were made at.
+fn coarse(site: &Site, run: &str) {
+    let told = desk::run_of(site, run);
+    assert!(text(&told, "ended_at").ends_with(":00Z"), "{told}");
+    let outputs = site.person(RESEARCHER).args(["output", "list", run]).json().unwrap();
+    for output in desk::list(&outputs) {
+        let id = text(output, "output_id");
+        let id: uuid::Uuid = id.trim_start_matches("output_").parse().unwrap();
+        let (seconds, nanos) = id.get_timestamp().unwrap().to_unix();
+        assert_eq!((seconds % 60, nanos), (0, 0), "{output}");
+        let mut fields: Vec<_> = output.as_object().unwrap().keys().collect();
+        fields.sort();
+        assert_eq!(fields, ["kind", "name", "output_id", "released", "run_id"]);
+    }
+    assert!(!desk::list(&outputs).is_empty());
+}
+
+/// The log, which the watch reads, has what was given and allowed.
+fn full_figures(site: &Site, run: &str) {
+    let entries = log::entries(site);
+    let ended = entries.iter().find(|entry| entry.is("run_completed", "run_id", run)).unwrap();
+    let figure = |name: &str| desk::number(&ended.event()["usage"][name]);
+    assert_eq!((figure("patients"), figure("rows_read")), (ROWS, ROWS));
+    assert_eq!(figure("fuel_used"), ROWS * FUEL);
+    assert!(figure("peak_memory_bytes") > 0 && figure("wall_millis") > 0);
 }
 
 /// The second run of the day is refused, with its rule and with when there is another.

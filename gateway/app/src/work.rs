@@ -161,7 +161,8 @@ impl App {
             let output = opened.output.as_ref().filter(|output| output.name == name);
             let kind = output.and_then(kind_of).ok_or_else(|| broken("is another"))?;
             let record = OutputRecord {
-                output_id: OutputId::new(permit.at()),
+                // Its id carries its time, and is told.
+                output_id: OutputId::new(permit.at().to_the_minute()),
                 run_id: resource.run_id,
                 project_id: resource.terms.project_id,
                 name,

@@ -34,6 +34,15 @@ impl Timestamp {
         Self(self.0.saturating_add(seconds.saturating_mul(1000)))
     }
 
+    /// Rounded up to whole minutes: what tells no more than that of how long a run took (design
+    /// invariant 10).
+    #[must_use]
+    pub const fn to_the_minute(self) -> Self {
+        const MINUTE: i64 = 60_000;
+        let rest = self.0.rem_euclid(MINUTE);
+        Self(if rest == 0 { self.0 } else { self.0.saturating_add(MINUTE - rest) })
+    }
+
     /// The first instant, in Japan, of the day that this lies in.
     #[must_use]
     pub const fn day_in_japan(self) -> Self {
@@ -101,6 +110,14 @@ impl Clock for ManualClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ends_are_rounded_up_to_whole_minutes() {
+        for (millis, minutes) in [(0, 0), (1, 1), (59_999, 1), (60_000, 1), (60_001, 2), (-1, 0)] {
+            let rounded = Timestamp::from_millis(millis).to_the_minute();
+            assert_eq!(rounded, Timestamp::from_millis(minutes * 60_000), "{millis}");
+        }
+    }
 
     #[test]
     fn a_day_in_japan_begins_nine_hours_before_the_day_in_utc() {

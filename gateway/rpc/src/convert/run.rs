@@ -4,12 +4,7 @@ use sekisho_domain::{FailureClass, Run, RunState, dataset::DatasetVersion};
 use sekisho_proto::v1;
 use uuid::Uuid;
 
-use super::{
-    Invalid, Shown,
-    bring_in::pinned,
-    field, invalid,
-    time::{stamp, stamp_to_the_minute},
-};
+use super::{Invalid, Shown, bring_in::pinned, field, invalid, time::stamp};
 use crate::limits::NAME_CHARS;
 
 /// Most parameters of one run.
@@ -91,7 +86,7 @@ impl Shown for Run {
             failure_class: self.failure_class.map_or(v1::FailureClass::Unspecified, class).into(),
             progress_tenths: self.progress_tenths.min(10),
             created_at: Some(stamp(self.created_at)),
-            ended_at: self.ended_at.map(stamp_to_the_minute),
+            ended_at: self.ended_at.map(|at| stamp(at.to_the_minute())),
             dataset_id: self.dataset_id,
             dataset_version: self.dataset_version,
             output_count: self.output_count,

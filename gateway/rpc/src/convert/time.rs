@@ -36,13 +36,6 @@ pub(super) fn stamp(timestamp: Timestamp) -> Stamp {
     Stamp { seconds: timestamp.seconds(), nanos }
 }
 
-/// Rounded up to whole minutes, so that a duration tells little (design invariant 10).
-pub(super) fn stamp_to_the_minute(timestamp: Timestamp) -> Stamp {
-    let minutes = timestamp.millis().div_euclid(60_000)
-        + i64::from(timestamp.millis().rem_euclid(60_000) > 0);
-    Stamp { seconds: minutes * 60, nanos: 0 }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,12 +57,5 @@ mod tests {
             assert_eq!(refused.code, "MALFORMED_TIME");
         }
         assert_eq!(timestamp(None, "at").unwrap_err().code, "REQUIRED");
-    }
-
-    #[test]
-    fn ends_are_rounded_up_to_whole_minutes() {
-        for (millis, seconds) in [(0, 0), (1, 60), (59_999, 60), (60_000, 60), (60_001, 120)] {
-            assert_eq!(stamp_to_the_minute(Timestamp::from_millis(millis)).seconds, seconds);
-        }
     }
 }
