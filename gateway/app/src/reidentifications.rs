@@ -311,7 +311,7 @@ fn patients_of(checked: &v1::CheckedOutput, key: &[String]) -> Result<u64, AppEr
         Body::Survival(curve) => {
             curve.groups.iter().position(|one| one.key == key).ok_or_else(missing)?
         }
-        Body::Text(_) => return Err(missing()),
+        Body::Text(_) | Body::Coefficients(_) => return Err(missing()),
     };
     match evidence.cell_patients.get(at).copied() {
         Some(0) | None => Err(conflict("CELL_EMPTY", "nobody stands behind this cell")),

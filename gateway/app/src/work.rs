@@ -311,6 +311,7 @@ fn kind_of(output: &v1::Output) -> Option<&'static str> {
         Body::Histogram(_) => "histogram",
         Body::Survival(_) => "survival",
         Body::Text(_) => "text",
+        Body::Coefficients(_) => "coefficients",
     })
 }
 

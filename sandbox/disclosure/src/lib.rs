@@ -12,6 +12,7 @@
 //!
 //! Must never depend on: the engine, the gateway, anything that does input or output.
 
+mod coefficients;
 mod curve;
 mod rules;
 mod table;
@@ -39,6 +40,7 @@ pub fn checks(output: &Output, evidence: &Evidence, min_cell: u32) -> Vec<Findin
         Some(Body::Histogram(body)) => histogram(body, least, &mut findings),
         Some(Body::Survival(body)) => curve::check(body, least, &mut findings),
         Some(Body::Text(_)) => findings.add("text_output", "the whole output"),
+        Some(Body::Coefficients(body)) => coefficients::check(body, least, &mut findings),
         None => findings.add("empty_output", "the whole output"),
     }
     findings.finish()

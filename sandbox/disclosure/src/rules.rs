@@ -38,6 +38,12 @@ pub const RULES: &[Rule] = &[
         "The whole output stands on fewer patients than the minimum cell: it must not leave.",
     ),
     rule(
+        "few_degrees",
+        FindingSeverity::Block,
+        "Fewer residual degrees of freedom than the minimum cell: a model with nearly as many \
+         terms as patients gives single values away. Fit fewer terms.",
+    ),
+    rule(
         "differencing",
         FindingSeverity::Block,
         "A total minus the other rows gives a count below the minimum cell: withhold the total \
@@ -57,8 +63,7 @@ pub const RULES: &[Rule] = &[
     rule(
         "few_events",
         FindingSeverity::Warning,
-        "The group has fewer events than the minimum cell: its median and limits point at few \
-         patients.",
+        "Fewer events than the minimum cell: what is estimated from them points at few patients.",
     ),
     rule(
         "statistic_without_patients",

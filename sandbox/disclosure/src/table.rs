@@ -139,7 +139,11 @@ fn holds_number(cell: &Cell) -> bool {
 }
 
 fn too_precise(cell: &Cell) -> bool {
-    let Some(Value::Number(value)) = cell.value else { return false };
+    matches!(cell.value, Some(Value::Number(value)) if precise(value))
+}
+
+/// Whether a number has more significant digits than a reviewer expects.
+pub(crate) fn precise(value: f64) -> bool {
     let rounded: f64 = format!("{value:.*e}", DIGITS - 1).parse().unwrap_or(value);
     rounded != value
 }

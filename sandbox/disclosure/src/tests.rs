@@ -1,7 +1,7 @@
 use sekisho_proto::v1::cell::Value;
 use sekisho_proto::v1::{
-    Cell, ColumnRole, HistogramSeries, ShortText, Suppression, SurvivalCurve, SurvivalGroup,
-    SurvivalStep, Table, TableColumn, TableRow,
+    Cell, Coefficient, CoefficientScale, Coefficients, ColumnRole, HistogramSeries, ShortText,
+    Suppression, SurvivalCurve, SurvivalGroup, SurvivalStep, Table, TableColumn, TableRow,
 };
 
 use super::*;
@@ -166,6 +166,39 @@ fn survival_groups_and_steps_are_cells() {
     let expected =
         [("small_cell", "group 2"), ("few_events", "group 3"), ("small_step", "group 3, step 1")];
     assert_eq!(codes, expected.map(|(c, l)| (c.to_owned(), l.to_owned())));
+}
+
+#[test]
+fn ou_1_a_model_is_judged_by_its_degrees_of_freedom_and_its_patients() {
+    let term = |estimate| Coefficient { estimate, ..Coefficient::default() };
+    let fit = |patients, events, residual, scale: CoefficientScale| {
+        output(Body::Coefficients(Coefficients {
+            scale: scale.into(),
+            patients,
+            events,
+            residual_degrees_of_freedom: residual,
+            coefficients: vec![term(Some(0.25)), term(None)],
+            ..Coefficients::default()
+        }))
+    };
+    let (odds, hazard) = (CoefficientScale::LogOdds, CoefficientScale::LogHazard);
+    let cases: [(Output, &[(&str, &str)]); 6] = [
+        (fit(100, Some(40), 98, odds), &[]),
+        (fit(100, Some(11), 9, hazard), &[("few_degrees", "the model")]),
+        (
+            fit(9, None, 7, CoefficientScale::Identity),
+            &[("few_degrees", "the model"), ("small_cell", "patients")],
+        ),
+        (fit(100, Some(95), 98, odds), &[("small_cell", "patients without the event")]),
+        (fit(100, Some(95), 93, hazard), &[]),
+        (fit(100, Some(4), 98, odds), &[("small_cell", "events")]),
+    ];
+    for (output, expected) in cases {
+        let expected: Vec<_> = expected.iter().map(|(c, l)| ((*c).into(), (*l).into())).collect();
+        assert_eq!(found(&output, &verified(100)), expected, "{output:?}");
+    }
+    let nothing = output(Body::Coefficients(Coefficients::default()));
+    assert_eq!(found(&nothing, &verified(100))[0].0, "empty_output");
 }
 
 #[test]

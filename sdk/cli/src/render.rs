@@ -1,8 +1,9 @@
-//! Outputs drawn with text: tables, histogram bars, survival curves.
+//! Outputs drawn with text: tables, histogram bars, survival curves, coefficients.
 //!
 //! Start at [`checked_output`]. Invariant: nothing is computed here but positions on
 //! the page; every number shown is one of the output's.
 
+mod coefficients;
 mod histogram;
 mod survival;
 
@@ -35,6 +36,7 @@ pub(crate) fn output(output: &Output) -> String {
         Some(Body::Table(body)) => draw_table(body),
         Some(Body::Histogram(body)) => histogram::draw(body),
         Some(Body::Survival(body)) => survival::draw(body),
+        Some(Body::Coefficients(body)) => coefficients::draw(body),
         Some(Body::Text(body)) => printable(&body.text),
         None => "(empty)".to_owned(),
     };
