@@ -27,10 +27,12 @@ mod lookup;
 mod merge;
 mod own_codes;
 mod per_patient;
+mod regression;
 mod run;
 mod sandbox;
 mod scan;
 mod source;
+mod statistics;
 mod view;
 
 pub use compile::{Compiled, compile};

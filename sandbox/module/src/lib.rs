@@ -23,8 +23,8 @@ mod raw;
 pub use error::{ManifestError, ManifestErrors, ParameterError, Refusal};
 pub use inspect::{FEATURES, MAX_COMPONENT_BYTES, ModuleReport, StaticFinding, inspect};
 pub use manifest::{
-    Aggregate, AggregateKind, ColumnInput, ColumnKind, Contributed, HistogramSpec, KeyDomain,
-    KeySpec, Lookup, Manifest, OutputBody, OutputSpec, TableColumnSpec, TableInput, TableRole,
-    TableSpec, World,
+    Aggregate, AggregateKind, CoefficientScale, CoefficientsSpec, ColumnInput, ColumnKind,
+    Contributed, HistogramSpec, KeyDomain, KeySpec, Lookup, Manifest, OutputBody, OutputSpec,
+    TableColumnSpec, TableInput, TableRole, TableSpec, World,
 };
 pub use parameters::{ParameterKind, ParameterSpec, Value};

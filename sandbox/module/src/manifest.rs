@@ -4,6 +4,10 @@ use crate::check;
 use crate::error::{ManifestErrors, ParameterError};
 use crate::parameters::{ParameterSpec, Value, bind};
 
+mod regression;
+
+pub use regression::{CoefficientScale, CoefficientsSpec};
+
 /// A validated `analysis.toml`. Positions in its lists are what crosses to the guest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Manifest {
@@ -173,6 +177,8 @@ pub enum OutputBody {
     Table(TableSpec),
     /// Cohort world: a histogram the guest emits.
     Histogram(HistogramSpec),
+    /// Cohort world: a regression whose estimates the guest emits.
+    Coefficients(CoefficientsSpec),
     /// Cohort world: a short remark.
     Text,
 }

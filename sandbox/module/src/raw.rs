@@ -73,6 +73,9 @@ pub(crate) struct RawOutput {
     pub(crate) max_contributions: Option<u32>,
     pub(crate) default: Option<RawDefault>,
     pub(crate) suppress_small: Option<bool>,
+    pub(crate) model: Option<String>,
+    pub(crate) scale: Option<String>,
+    pub(crate) terms: Option<Vec<String>>,
     #[serde(flatten)]
     pub(crate) unknown: Unknown,
 }

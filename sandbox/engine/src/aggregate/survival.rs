@@ -4,9 +4,8 @@
 use sekisho_proto::v1::{SurvivalGroup, SurvivalStep};
 
 use super::round;
+use crate::statistics::Z;
 
-/// 97.5th percentile of the standard normal distribution.
-const Z: f64 = 1.959_963_984_540_054;
 /// Products of fractions that should be one half may miss it by rounding.
 const TOLERANCE: f64 = 1e-9;
 

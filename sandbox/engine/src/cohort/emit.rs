@@ -2,6 +2,8 @@
 //! could say beside their values is closed: rows and series stand in the order of their keys,
 //! each once, numbers have six digits, and no count exceeds what the run has read.
 
+mod regression;
+
 use std::collections::BTreeMap;
 
 use sekisho_module::{HistogramSpec, KeyDomain, KeySpec, OutputBody, TableRole, TableSpec};
@@ -194,6 +196,7 @@ fn counts_above(output: &Output, patients: u64, rows: u64) -> bool {
             let ends = [series.below, series.above];
             series.patients.iter().chain(&ends).any(|count| *count > patients)
         }),
+        Some(Body::Coefficients(fit)) => fit.patients > patients,
         _ => false,
     }
 }

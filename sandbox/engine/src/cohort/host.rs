@@ -213,6 +213,11 @@ impl outputs::Host for Host {
         self.end(emitted)
     }
 
+    fn emit_coefficients(&mut self, output: u32, fit: outputs::Fit) -> wasmtime::Result<()> {
+        let emitted = self.emitted.coefficients(&self.run, output, fit);
+        self.end(emitted)
+    }
+
     fn emit_text(&mut self, output: u32, text: String) -> wasmtime::Result<()> {
         let emitted = self.emitted.text(&self.run, output, text);
         self.end(emitted)

@@ -1,3 +1,5 @@
+mod regression;
+
 use super::Errors;
 use crate::manifest::{
     Aggregate, AggregateKind, Contributed, HistogramSpec, KeySpec, OutputBody, OutputSpec,
@@ -45,11 +47,14 @@ fn output(
         }
         (World::Cohort, "table") => OutputBody::Table(table(&at, raw, tables, errors)),
         (World::Cohort, "histogram") => OutputBody::Histogram(histogram(&at, raw, tables, errors)),
+        (World::Cohort, "coefficients") => {
+            OutputBody::Coefficients(regression::coefficients(&at, raw, errors))
+        }
         (World::Cohort, "text") => OutputBody::Text,
         (_, other) => {
             let kinds = match world {
                 World::PerPatient => "count, sum, histogram or survival",
-                World::Cohort => "table, histogram or text",
+                World::Cohort => "table, histogram, coefficients or text",
             };
             let message = format!("`{other}` must be {kinds} in the {} world", world.name());
             errors.add("output_kind", &at, message);
@@ -67,7 +72,10 @@ fn refuse_strangers(at: &str, raw: &RawOutput, world: World, errors: &mut Errors
         ("clamp", raw.clamp.is_some(), kind == "sum"),
         ("edges", raw.edges.is_some(), kind == "histogram"),
         ("columns", raw.columns.is_some(), kind == "table"),
-        ("keys", raw.keys.is_some(), kind != "table" && kind != "text"),
+        ("keys", raw.keys.is_some(), !matches!(kind, "table" | "coefficients" | "text")),
+        ("model", raw.model.is_some(), kind == "coefficients"),
+        ("scale", raw.scale.is_some(), kind == "coefficients"),
+        ("terms", raw.terms.is_some(), kind == "coefficients"),
         ("unit", raw.unit.is_some(), matches!(kind, "sum" | "histogram" | "survival")),
         ("max_contributions", raw.max_contributions.is_some(), host_made),
         ("default", raw.default.is_some(), host_made),

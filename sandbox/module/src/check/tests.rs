@@ -1,5 +1,5 @@
 use super::*;
-use crate::manifest::{AggregateKind, ColumnKind, Lookup, OutputBody, TableRole};
+use crate::manifest::{AggregateKind, CoefficientScale, ColumnKind, Lookup, OutputBody, TableRole};
 
 const PER_PATIENT: &str = r#"
 name = "km-by-sex"
@@ -144,6 +144,35 @@ fn cohort_mistakes_have_their_codes() {
         let found = cohort(from, to);
         assert!(found.iter().any(|(c, _)| *c == code), "{to}: {found:?}");
     }
+}
+
+const MODEL: &str = "kind = \"coefficients\"\nmodel = \"Cox\"\nscale = \"log_hazard\"\n\
+    terms = [\"age\", \"sex: female\"]\n";
+
+fn model(from: &str, to: &str) -> String {
+    assert!(MODEL.contains(from), "{from}");
+    let head = COHORT.split_once("[[outputs]]").unwrap().0;
+    format!("{head}[[outputs]]\nname = \"m\"\ntitle = \"M\"\n{}", MODEL.replace(from, to))
+}
+
+#[test]
+fn a_regression_declares_its_terms_and_scale() {
+    let manifest = parse(&model("", "")).unwrap();
+    let OutputBody::Coefficients(spec) = &manifest.outputs[0].body else { panic!() };
+    assert_eq!(spec.scale, CoefficientScale::LogHazard);
+    assert_eq!(spec.terms, ["age", "sex: female"]);
+    for (from, to, code) in [
+        ("scale = \"log_hazard\"", "scale = \"log\"", "scale"),
+        ("scale = \"log_hazard\"\n", "", "scale"),
+        ("model = \"Cox\"\n", "", "text"),
+        ("\"age\", \"sex: female\"", "", "missing"),
+        ("\"age\"", "\"sex: female\"", "duplicate"),
+        ("model", "unit = \"mg\"\nmodel", "unknown_key"),
+    ] {
+        let found = codes(&model(from, to));
+        assert_eq!(found.iter().map(|(code, _)| *code).collect::<Vec<_>>(), [code], "{to}");
+    }
+    assert!(changed("unit = \"day\"", "terms = [\"age\"]")[0].0 == "unknown_key");
 }
 
 /// The cohort manifest, which looks up a column by one that it does not declare.

@@ -97,15 +97,25 @@ fn outputs(manifest: &Manifest) -> String {
             let kind = match &output.body {
                 OutputBody::Table(_) => format!("::std::vec::Vec<{row}Row>"),
                 OutputBody::Histogram(_) => format!("::std::vec::Vec<{row}Series>"),
+                OutputBody::Coefficients(_) => "::sekisho_analysis::Fit".to_owned(),
                 _ => "::std::string::String".to_owned(),
             };
-            format!("#[doc = {:?}] pub {name}: {kind},\n", format!("{}.", output.title))
+            let doc = format!("{}.{}", output.title, positions(&output.body));
+            format!("#[doc = {doc:?}] pub {name}: {kind},\n")
         })
         .collect();
     format!(
         "/// The declared outputs, to be filled; they are emitted when `run` returns.\n\
          #[derive(Clone, Debug, Default, PartialEq)] pub struct Outputs {{ {fields} }}\n"
     )
+}
+
+/// What the positions that an output takes stand for.
+fn positions(body: &OutputBody) -> String {
+    match body {
+        OutputBody::Coefficients(spec) => format!(" Terms are positions in {:?}.", spec.terms),
+        _ => String::new(),
+    }
 }
 
 /// Natively `View` holds batches that a test made; in the sandbox it asks the host.
@@ -248,6 +258,12 @@ fn emit(at: usize, output: &OutputSpec) -> String {
                 keys.join(", ")
             )
         }
+        OutputBody::Coefficients(_) => format!(
+            "emit::emit_coefficients({at}, &emit::Fit {{ patients: outputs.{name}.patients, \
+             events: outputs.{name}.events, coefficients: outputs.{name}.coefficients.iter()\
+             .map(|one| emit::Coefficient {{ term: one.term, estimate: one.estimate, \
+             standard_error: one.standard_error }}).collect() }});\n"
+        ),
         _ => format!("emit::emit_text({at}, &outputs.{name});\n"),
     }
 }

@@ -1,0 +1,48 @@
+//! Tails of distributions: p values and limits that the host computes.
+
+use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
+
+/// 97.5th percentile of the standard normal distribution.
+pub(crate) const Z: f64 = 1.959_963_984_540_054;
+
+/// Probability that a standard normal variable is at least as far from 0 as `z`.
+pub(crate) fn normal_two_sided(z: f64) -> f64 {
+    2.0 * Normal::standard().sf(z.abs())
+}
+
+/// The same of Student's t, and the 97.5th percentile of its distribution. `None` without
+/// degrees of freedom.
+pub(crate) fn student(t: f64, degrees_of_freedom: u64) -> Option<(f64, f64)> {
+    let distribution = StudentsT::new(0.0, 1.0, count(degrees_of_freedom)).ok()?;
+    Some((2.0 * distribution.sf(t.abs()), distribution.inverse_cdf(0.975)))
+}
+
+/// A count as a number.
+#[allow(clippy::cast_precision_loss, reason = "numbers of patients are below 2^53")]
+pub(crate) fn count(patients: u64) -> f64 {
+    patients as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn close(found: f64, expected: f64) {
+        assert!((found / expected - 1.0).abs() < 1e-6, "{found} is not {expected}");
+    }
+
+    // Expected: the tables in every textbook, e.g. Abramowitz and Stegun 1964, 26.2 and 26.10.
+    #[test]
+    fn tails_are_those_of_the_tables() {
+        close(normal_two_sided(-Z), 0.05);
+        close(normal_two_sided(3.290_526_731_491_9), 0.001);
+        for (freedom, limit) in
+            [(1, 12.706_204_736), (10, 2.228_138_852), (30, 2.042_272_456), (1_000_000, 1.959_966)]
+        {
+            let (p, found) = student(limit, freedom).unwrap();
+            close(found, limit);
+            close(p, 0.05);
+        }
+        assert_eq!(student(1.0, 0), None);
+    }
+}
