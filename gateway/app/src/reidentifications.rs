@@ -311,6 +311,16 @@ fn patients_of(checked: &v1::CheckedOutput, key: &[String]) -> Result<u64, AppEr
         Body::Survival(curve) => {
             curve.groups.iter().position(|one| one.key == key).ok_or_else(missing)?
         }
+        Body::Incidence(curves) => {
+            curves.groups.iter().position(|one| one.key == key).ok_or_else(missing)?
+        }
+        Body::Contingency(tables) => {
+            let (at, shown) = crossed(tables, key).ok_or_else(missing)?;
+            if !shown {
+                return Err(conflict("CELL_WITHHELD", "the cell was not printed"));
+            }
+            at
+        }
         Body::Text(_) | Body::Coefficients(_) => return Err(missing()),
     };
     match evidence.cell_patients.get(at).copied() {
@@ -319,9 +329,69 @@ fn patients_of(checked: &v1::CheckedOutput, key: &[String]) -> Result<u64, AppEr
     }
 }
 
+/// Position of a cell by its row, column and stratum, in row-major order, and whether it was
+/// printed.
+fn crossed(tables: &v1::Contingency, key: &[String]) -> Option<(usize, bool)> {
+    let (row, column, stratum) = match key {
+        [row, column] if tables.stratum_name.is_empty() => (row, column, ""),
+        [row, column, stratum] => (row, column, stratum.as_str()),
+        _ => return None,
+    };
+    let row = tables.row_labels.iter().position(|label| label == row)?;
+    let column = tables.column_labels.iter().position(|label| label == column)?;
+    let at = tables.strata.iter().position(|one| one.label == stratum)?;
+    let cell = tables.strata.get(at)?.rows.get(row)?.cells.get(column)?;
+    let shown = matches!(cell.value, Some(v1::cell::Value::Count(_)));
+    let position = (row * tables.column_labels.len() + column) * tables.strata.len() + at;
+    Some((position, shown))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn ri_2_a_cell_of_two_keys_is_found_by_row_column_and_stratum() {
+        use v1::cell::Value;
+        let cell = |n: i64| v1::Cell {
+            value: Some(match n {
+                0 => Value::Suppressed(v1::Suppression::MinCell.into()),
+                n => Value::Count(n),
+            }),
+        };
+        let rows = |cells: [[i64; 3]; 2]| {
+            let row = |row: [i64; 3]| v1::TableRow { cells: row.map(cell).to_vec() };
+            cells.map(row).to_vec()
+        };
+        let labels = |labels: [&str; 2]| labels.map(str::to_owned).to_vec();
+        let tables = v1::Contingency {
+            row_labels: labels(["a", "b"]),
+            column_labels: labels(["x", "y"]),
+            stratum_name: "site".to_owned(),
+            strata: vec![
+                v1::ContingencyStratum {
+                    label: "east".to_owned(),
+                    rows: rows([[11, 12, 23], [13, 14, 27]]),
+                    result: None,
+                },
+                v1::ContingencyStratum {
+                    label: "west".to_owned(),
+                    rows: rows([[15, 16, 31], [17, 0, 0]]),
+                    result: None,
+                },
+            ],
+            ..v1::Contingency::default()
+        };
+        let found = |key: &[&str]| {
+            let key: Vec<String> = key.iter().map(|label| (*label).to_owned()).collect();
+            crossed(&tables, &key)
+        };
+        assert_eq!(found(&["a", "x", "east"]), Some((0, true)));
+        assert_eq!(found(&["a", "y", "west"]), Some((3, true)));
+        assert_eq!(found(&["b", "y", "west"]), Some((7, false)));
+        assert_eq!(found(&["a", "x"]), None);
+        assert_eq!(found(&["a", "z", "west"]), None);
+    }
 
     fn counted(patients: u64, host_verified: bool, shown: bool) -> v1::CheckedOutput {
         use v1::{ColumnRole, cell::Value, output::Body};

@@ -312,6 +312,8 @@ fn kind_of(output: &v1::Output) -> Option<&'static str> {
         Body::Survival(_) => "survival",
         Body::Text(_) => "text",
         Body::Coefficients(_) => "coefficients",
+        Body::Contingency(_) => "contingency",
+        Body::Incidence(_) => "incidence",
     })
 }
 

@@ -13,15 +13,18 @@
 //! Must never depend on: the engine, the gateway, anything that does input or output.
 
 mod coefficients;
+mod contingency;
 mod curve;
 mod rules;
 mod table;
+mod withhold;
 
 use sekisho_proto::v1::output::Body;
 use sekisho_proto::v1::{Evidence, Finding, Histogram, Output};
 
 use rules::{Findings, Judged, judge};
 pub use rules::{RULES, Rule};
+pub use withhold::withhold;
 
 /// Checks one output. `min_cell` is the least number of distinct patients a cell may stand
 /// for (最小集計単位). Findings come in the order of the output's rows.
@@ -40,6 +43,8 @@ pub fn checks(output: &Output, evidence: &Evidence, min_cell: u32) -> Vec<Findin
         Some(Body::Histogram(body)) => histogram(body, least, &mut findings),
         Some(Body::Survival(body)) => curve::check(body, least, &mut findings),
         Some(Body::Text(_)) => findings.add("text_output", "the whole output"),
+        Some(Body::Contingency(body)) => contingency::check(body, least, &mut findings),
+        Some(Body::Incidence(body)) => curve::incidence(body, least, &mut findings),
         Some(Body::Coefficients(body)) => coefficients::check(body, least, &mut findings),
         None => findings.add("empty_output", "the whole output"),
     }

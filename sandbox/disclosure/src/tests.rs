@@ -1,7 +1,11 @@
 use sekisho_proto::v1::cell::Value;
+use sekisho_proto::v1::contingency_stratum::Result as Shown;
+use sekisho_proto::v1::survival_curve::Comparison;
 use sekisho_proto::v1::{
-    Cell, Coefficient, CoefficientScale, Coefficients, ColumnRole, HistogramSeries, ShortText,
-    Suppression, SurvivalCurve, SurvivalGroup, SurvivalStep, Table, TableColumn, TableRow,
+    Association, Cell, ChiSquareTest, Coefficient, CoefficientScale, Coefficients, ColumnRole,
+    Contingency, ContingencyStratum, CumulativeIncidence, HistogramSeries, IncidenceCurve,
+    IncidenceGroup, IncidenceStep, ShortText, Suppression, SurvivalCurve, SurvivalGroup,
+    SurvivalStep, Table, TableColumn, TableRow,
 };
 
 use super::*;
@@ -166,6 +170,71 @@ fn survival_groups_and_steps_are_cells() {
     let expected =
         [("small_cell", "group 2"), ("few_events", "group 3"), ("small_step", "group 3, step 1")];
     assert_eq!(codes, expected.map(|(c, l)| (c.to_owned(), l.to_owned())));
+}
+
+#[test]
+fn ou_1_a_comparison_with_a_small_group_is_flagged() {
+    let group = |patients| SurvivalGroup { patients, ..SurvivalGroup::default() };
+    let curve = |patients| {
+        output(Body::Survival(SurvivalCurve {
+            groups: vec![group(50), group(patients)],
+            comparison: Some(Comparison::LogRank(ChiSquareTest::default())),
+            ..SurvivalCurve::default()
+        }))
+    };
+    assert_eq!(found(&curve(10), &verified(60)), []);
+    let codes: Vec<_> = found(&curve(9), &verified(59)).into_iter().map(|(code, _)| code).collect();
+    assert_eq!(codes, ["small_cell", "small_statistic"]);
+}
+
+#[test]
+fn incidence_is_judged_by_group_cause_and_step() {
+    let step = |events| IncidenceStep { events, ..IncidenceStep::default() };
+    let curve = |events, steps| IncidenceCurve { events, steps };
+    let group = |patients, curves| IncidenceGroup { key: vec![], patients, curves };
+    let curves = CumulativeIncidence {
+        groups: vec![
+            group(100, vec![curve(30, vec![step(10), step(20)]), curve(0, vec![])]),
+            group(60, vec![curve(12, vec![step(9)]), curve(4, vec![])]),
+            group(4, vec![]),
+        ],
+        ..CumulativeIncidence::default()
+    };
+    let expected = [
+        ("small_step", "group 2, cause 1, step 1"),
+        ("few_events", "group 2, cause 2"),
+        ("small_cell", "group 3"),
+    ];
+    let codes = found(&output(Body::Incidence(curves)), &verified(164));
+    assert_eq!(codes, expected.map(|(c, l)| (c.to_owned(), l.to_owned())));
+}
+
+#[test]
+fn ou_1_a_contingency_table_is_judged_with_what_can_be_derived() {
+    let tables = |cells: [[i64; 3]; 3], result| {
+        let cell = |n: i64| Cell { value: Some(if n < 0 { hidden() } else { Value::Count(n) }) };
+        let row = |row: [i64; 3]| TableRow { cells: row.map(cell).to_vec() };
+        let rows = cells.map(row).to_vec();
+        let strata = vec![ContingencyStratum { label: String::new(), rows, result }];
+        output(Body::Contingency(Contingency { strata, ..Contingency::default() }))
+    };
+    let shown = || Some(Shown::Association(Association::default()));
+    let codes = |output: &Output| -> Vec<(String, String)> { found(output, &verified(105)) };
+    let whole = [[20, 30, 50], [40, 15, 55], [60, 45, 105]];
+    assert_eq!(codes(&tables(whole, shown())), []);
+    let withheld = [[-1, -1, 50], [-1, -1, 55], [60, 45, 105]];
+    assert_eq!(codes(&tables(withheld, None)), []);
+    let expected = [("small_statistic".to_owned(), "table 1".to_owned())];
+    assert_eq!(codes(&tables(withheld, shown())), expected);
+    let alone = [[-1, 30, 50], [40, 15, 55], [60, 45, 105]];
+    let expected = [("differencing".to_owned(), "table 1".to_owned())];
+    assert_eq!(codes(&tables(alone, None)), expected);
+    let small = [[4, 30, 34], [40, 15, 55], [44, 45, 89]];
+    let expected = [
+        ("small_cell".to_owned(), "table 1, row 1, column 1".to_owned()),
+        ("small_statistic".to_owned(), "table 1".to_owned()),
+    ];
+    assert_eq!(codes(&tables(small, shown())), expected);
 }
 
 #[test]

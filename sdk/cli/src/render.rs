@@ -4,13 +4,15 @@
 //! the page; every number shown is one of the output's.
 
 mod coefficients;
+mod contingency;
 mod histogram;
+mod incidence;
 mod survival;
 
 use comfy_table::CellAlignment;
 use sekisho_proto::v1::{
-    Cell, CheckedOutput, ColumnRole, Evidence, Finding, FindingSeverity, Output, Suppression,
-    Table, cell, output::Body,
+    Cell, CheckedOutput, ChiSquareTest, ColumnRole, Evidence, Finding, FindingSeverity, Output,
+    Suppression, Table, cell, output::Body,
 };
 
 use crate::screen::{plain, table};
@@ -36,6 +38,8 @@ pub(crate) fn output(output: &Output) -> String {
         Some(Body::Table(body)) => draw_table(body),
         Some(Body::Histogram(body)) => histogram::draw(body),
         Some(Body::Survival(body)) => survival::draw(body),
+        Some(Body::Contingency(body)) => contingency::draw(body),
+        Some(Body::Incidence(body)) => incidence::draw(body),
         Some(Body::Coefficients(body)) => coefficients::draw(body),
         Some(Body::Text(body)) => printable(&body.text),
         None => "(empty)".to_owned(),
@@ -123,6 +127,16 @@ fn number(value: f64) -> String {
     let text =
         if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.') } else { &text };
     text.to_owned()
+}
+
+/// A test against the chi-square distribution.
+fn chi_square(name: &str, test: &ChiSquareTest) -> String {
+    format!(
+        "{name}: chi-square {} on {} degrees of freedom, p {}",
+        number(test.chi_square),
+        test.degrees_of_freedom,
+        coefficients::p_value(test.p_value)
+    )
 }
 
 /// Text of others on one line: control characters must not reach a terminal.

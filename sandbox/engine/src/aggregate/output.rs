@@ -154,6 +154,7 @@ fn curves(
         key_names,
         groups,
         events_per_step: min_cell,
+        ..SurvivalCurve::default()
     };
     (Body::Survival(curve), evidence)
 }

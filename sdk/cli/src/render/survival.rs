@@ -1,8 +1,9 @@
 //! Kaplan-Meier curves as stepped lines over a character grid, with a legend.
 
+use sekisho_proto::v1::survival_curve::Comparison;
 use sekisho_proto::v1::{SurvivalCurve, SurvivalGroup};
 
-use super::{key, number, printable};
+use super::{chi_square, key, number, printable};
 use crate::screen::table;
 
 const COLUMNS: usize = 64;
@@ -24,8 +25,20 @@ pub(super) fn draw(body: &SurvivalCurve) -> String {
         lines.push(axis(end, &body.time_unit));
     }
     lines.push(legend(body).trim_fmt());
+    lines.extend(comparison(body));
     lines.push(format!("each step holds at least {} events", body.events_per_step));
     lines.join("\n")
+}
+
+fn comparison(body: &SurvivalCurve) -> Option<String> {
+    let name = match body.stratum_name.as_str() {
+        "" => "log-rank test".to_owned(),
+        stratum => format!("log-rank test, stratified by {}", printable(stratum)),
+    };
+    Some(match body.comparison.as_ref()? {
+        Comparison::LogRank(test) => chi_square(&name, test),
+        Comparison::LogRankWithheld(_) => format!("{name}: withheld"),
+    })
 }
 
 fn grid(body: &SurvivalCurve, end: f64) -> Vec<String> {
@@ -125,7 +138,7 @@ fn legend(body: &SurvivalCurve) -> comfy_table::Table {
 
 #[cfg(test)]
 mod tests {
-    use sekisho_proto::v1::SurvivalStep;
+    use sekisho_proto::v1::{ChiSquareTest, SurvivalStep};
 
     use super::*;
 
@@ -172,7 +185,15 @@ mod tests {
                 group("male", &[(200.0, 0.6), (600.0, 0.2)]),
             ],
             events_per_step: 10,
+            stratum_name: "site".to_owned(),
+            comparison: Some(Comparison::LogRank(ChiSquareTest {
+                chi_square: 10.3267,
+                degrees_of_freedom: 1,
+                p_value: 0.001_31,
+            })),
         });
+        let test = "stratified by site: chi-square 10.3267 on 1 degrees of freedom, p 0.0013";
+        assert!(text.contains(test), "{text}");
         assert!(text.contains("100 % │"), "{text}");
         assert!(text.contains('━') && text.contains('╌'), "{text}");
         assert!(text.contains("348 – not reached"), "{text}");
@@ -187,6 +208,7 @@ mod tests {
             key_names: Vec::new(),
             groups: vec![group("all", &[])],
             events_per_step: 10,
+            ..SurvivalCurve::default()
         });
         assert!(!text.contains('│'), "{text}");
         assert!(text.contains("426"), "{text}");
