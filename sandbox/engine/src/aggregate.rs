@@ -1,20 +1,25 @@
 //! The host's own aggregation of contributions: every patient count in what comes out was
 //! counted here.
 //!
-//! Sums are kept in scaled integers and survival times are sorted, so results do not depend
+//! Sums are kept in scaled integers, values and survival times are sorted, so results do not depend
 //! on the order in which patients come.
 
 mod cells;
+mod contingency;
+mod curves;
 mod output;
-mod survival;
+mod quantile;
 
-use sekisho_module::{Aggregate, AggregateKind, Contributed, Manifest, OutputBody, OutputSpec};
+use sekisho_module::{
+    Aggregate, AggregateKind, Contributed, KeySpec, Manifest, OutputBody, OutputSpec,
+};
 use sekisho_proto::v1;
 
 use crate::bindings::types::Contribution;
+use crate::survival::Observation;
 use cells::{BinCell, SumCell};
 pub(crate) use output::round;
-use survival::Observation;
+use quantile::Values;
 
 /// All outputs of a per-patient run.
 pub(crate) struct Aggregates {
@@ -32,7 +37,7 @@ pub(crate) enum Malformed {
     Keys(String),
     #[error("output {0}: another number of values than its kind takes")]
     Arity(String),
-    #[error("output {0}: time must be finite and not negative, event 0 or 1")]
+    #[error("output {0}: time must be finite and not negative, event 0 or that of a cause")]
     Event(String),
     #[error("output {0}: more contributions than max_contributions")]
     TooMany(String),
@@ -64,8 +69,9 @@ impl Aggregates {
     }
 
     fn hits(&self, output: usize, places: &[Placed]) -> bool {
+        let strata = self.outputs.get(output).map_or(1, Aggregation::unprinted);
         self.watched.is_some_and(|(watched, cell)| {
-            watched == output && places.iter().any(|placed| placed.cell == cell)
+            watched == output && places.iter().any(|placed| placed.cell / strata == cell)
         })
     }
 
@@ -131,6 +137,7 @@ enum State {
     Count(Vec<u64>),
     Sum(Vec<SumCell>),
     Histogram(Vec<BinCell>),
+    Quantile(Vec<Values>),
     Survival(Vec<Vec<Observation>>),
 }
 
@@ -153,12 +160,15 @@ impl Aggregation {
     fn new(output: &OutputSpec, spec: &Aggregate) -> Self {
         let cells = spec.cells();
         let state = match &spec.kind {
-            AggregateKind::Count => State::Count(vec![0; cells]),
+            AggregateKind::Count | AggregateKind::Contingency => State::Count(vec![0; cells]),
             AggregateKind::Sum { low, high, .. } => {
                 State::Sum(vec![SumCell::new(*low, *high); cells])
             }
             AggregateKind::Histogram { edges, .. } => {
                 State::Histogram(vec![BinCell::new(edges.len() + 1); cells])
+            }
+            AggregateKind::Quantile { low, high, .. } => {
+                State::Quantile(vec![Values::new(*low, *high); cells])
             }
             AggregateKind::Survival { .. } => State::Survival(vec![Vec::new(); cells]),
         };
@@ -176,21 +186,23 @@ impl Aggregation {
     fn place(&self, keys: &[u32], values: &[f64], to: &mut Vec<Placed>) -> Result<(), Malformed> {
         let cell = self.cell(keys).ok_or_else(|| Malformed::Keys(self.name.clone()))?;
         let amount = match (&self.spec.kind, values) {
-            (AggregateKind::Count, []) => Amount::One,
-            (AggregateKind::Sum { .. } | AggregateKind::Histogram { .. }, [value])
-                if value.is_nan() =>
-            {
-                return Ok(());
-            }
+            (AggregateKind::Count | AggregateKind::Contingency, []) => Amount::One,
+            (
+                AggregateKind::Sum { .. }
+                | AggregateKind::Histogram { .. }
+                | AggregateKind::Quantile { .. },
+                [value],
+            ) if value.is_nan() => return Ok(()),
             (AggregateKind::Survival { .. }, [time, _]) if time.is_nan() => return Ok(()),
-            (AggregateKind::Sum { low, high, .. }, [value]) => {
-                Amount::Value(value.clamp(*low, *high))
-            }
+            (
+                AggregateKind::Sum { low, high, .. } | AggregateKind::Quantile { low, high, .. },
+                [value],
+            ) => Amount::Value(value.clamp(*low, *high)),
             (AggregateKind::Histogram { edges, .. }, [value]) => {
                 Amount::Bin(edges.partition_point(|edge| edge <= value))
             }
             (AggregateKind::Survival { .. }, [time, event]) => Amount::Observed(
-                Observation::new(*time, *event)
+                Observation::new(*time, *event, self.spec.kind.events())
                     .ok_or_else(|| Malformed::Event(self.name.clone()))?,
             ),
             _ => return Err(Malformed::Arity(self.name.clone())),
@@ -209,26 +221,33 @@ impl Aggregation {
 
     /// Position of a cell, keys in row-major order.
     fn cell(&self, keys: &[u32]) -> Option<usize> {
-        if keys.len() != self.spec.keys.len() {
-            return None;
-        }
-        self.spec.keys.iter().zip(keys).try_fold(0_usize, |cell, (key, &position)| {
-            let size = key.labels().len();
-            let position = position as usize;
-            (position < size).then(|| cell * size + position)
-        })
+        position(&self.spec.keys, keys)
     }
 
-    /// Position of the cell with these labels.
+    /// Position of the printed cell with these labels.
     fn cell_of(&self, labels: &[String]) -> Option<usize> {
-        let positions = self.spec.keys.iter().zip(labels).map(|(key, label)| {
+        let positions = self.printed_keys().iter().zip(labels).map(|(key, label)| {
             let at = key.labels().iter().position(|known| known == label)?;
             u32::try_from(at).ok()
         });
         let positions: Vec<u32> = positions.collect::<Option<_>>()?;
         // A label too many is a cell of another output.
         (labels.len() == positions.len()).then_some(())?;
-        self.cell(&positions)
+        position(self.printed_keys(), &positions)
+    }
+
+    /// The keys under which cells are printed: the strata of a comparison are not.
+    fn printed_keys(&self) -> &[KeySpec] {
+        match (&self.spec.kind, self.spec.keys.split_last()) {
+            (AggregateKind::Survival { .. }, Some((_, groups))) if self.spec.stratified => groups,
+            _ => &self.spec.keys,
+        }
+    }
+
+    /// Cells that are printed as one.
+    fn unprinted(&self) -> usize {
+        let strata = self.spec.keys.get(self.printed_keys().len());
+        strata.map_or(1, |key| key.labels().len().max(1))
     }
 
     /// Adds one patient's contributions.
@@ -251,6 +270,11 @@ impl Aggregation {
                         sum.add(*value);
                     }
                 }
+                (State::Quantile(cells), Amount::Value(value)) => {
+                    if let Some(values) = cells.get_mut(*cell) {
+                        values.add(*value);
+                    }
+                }
                 (State::Histogram(cells), Amount::Bin(bin)) => {
                     if let Some(bins) = cells.get_mut(*cell) {
                         bins.add(*bin, first);
@@ -266,6 +290,18 @@ impl Aggregation {
             }
         }
     }
+}
+
+/// Position of a cell in row-major order of its keys.
+fn position(of: &[KeySpec], keys: &[u32]) -> Option<usize> {
+    if keys.len() != of.len() {
+        return None;
+    }
+    of.iter().zip(keys).try_fold(0_usize, |cell, (key, &position)| {
+        let size = key.labels().len();
+        let position = position as usize;
+        (position < size).then(|| cell * size + position)
+    })
 }
 
 #[cfg(test)]

@@ -33,6 +33,7 @@ mod sandbox;
 mod scan;
 mod source;
 mod statistics;
+mod survival;
 mod view;
 
 pub use compile::{Compiled, compile};

@@ -1,6 +1,9 @@
 //! Tails of distributions: p values and limits that the host computes.
 
-use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
+use sekisho_proto::v1::ChiSquareTest;
+use statrs::distribution::{ChiSquared, ContinuousCDF, Normal, StudentsT};
+
+use crate::aggregate::round;
 
 /// 97.5th percentile of the standard normal distribution.
 pub(crate) const Z: f64 = 1.959_963_984_540_054;
@@ -15,6 +18,20 @@ pub(crate) fn normal_two_sided(z: f64) -> f64 {
 pub(crate) fn student(t: f64, degrees_of_freedom: u64) -> Option<(f64, f64)> {
     let distribution = StudentsT::new(0.0, 1.0, count(degrees_of_freedom)).ok()?;
     Some((2.0 * distribution.sf(t.abs()), distribution.inverse_cdf(0.975)))
+}
+
+/// A statistic against the chi-square distribution, as it is published; `None` without degrees
+/// of freedom.
+pub(crate) fn chi_square_test(chi_square: f64, degrees_of_freedom: u64) -> Option<ChiSquareTest> {
+    let distribution = ChiSquared::new(count(degrees_of_freedom)).ok()?;
+    // Nothing is as far from what is expected as what is exactly that.
+    let p_value = if chi_square > 0.0 { distribution.sf(chi_square) } else { 1.0 };
+    let finite = chi_square.is_finite() && p_value.is_finite();
+    finite.then(|| ChiSquareTest {
+        chi_square: round(chi_square.max(0.0)),
+        degrees_of_freedom,
+        p_value: round(p_value),
+    })
 }
 
 /// A count as a number.
@@ -44,5 +61,11 @@ mod tests {
             close(p, 0.05);
         }
         assert_eq!(student(1.0, 0), None);
+        for (freedom, limit) in [(1, 3.841_458_821), (2, 5.991_464_547), (10, 18.307_038_05)] {
+            close(chi_square_test(limit, freedom).unwrap().p_value, 0.05);
+        }
+        close(chi_square_test(100.0, 1).unwrap().p_value, 1.523_97e-23);
+        assert_eq!(chi_square_test(0.0, 3).unwrap().p_value, 1.0);
+        assert_eq!(chi_square_test(1.0, 0), None);
     }
 }

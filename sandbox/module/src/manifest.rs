@@ -188,8 +188,10 @@ pub enum OutputBody {
 pub struct Aggregate {
     /// The aggregation.
     pub kind: AggregateKind,
-    /// Grouping keys with finite domains.
+    /// Grouping keys with finite domains; the stratum, if there is one, is the last.
     pub keys: Vec<KeySpec>,
+    /// The last key is a stratum: of a contingency table, or of the comparison of survival.
+    pub stratified: bool,
     /// Most contributions one patient may make to this output; at least 1.
     pub max_contributions: u32,
     /// What a patient contributes whose call failed; nothing when unset.
@@ -209,8 +211,10 @@ impl Aggregate {
     #[must_use]
     pub fn arity(&self) -> usize {
         match self.kind {
-            AggregateKind::Count => 0,
-            AggregateKind::Sum { .. } | AggregateKind::Histogram { .. } => 1,
+            AggregateKind::Count | AggregateKind::Contingency => 0,
+            AggregateKind::Sum { .. }
+            | AggregateKind::Histogram { .. }
+            | AggregateKind::Quantile { .. } => 1,
             AggregateKind::Survival { .. } => 2,
         }
     }
@@ -246,11 +250,39 @@ pub enum AggregateKind {
         /// Increasing edges, at least two.
         edges: Vec<f64>,
     },
-    /// Kaplan-Meier estimate.
+    /// Quantiles of a value clamped to a range, each the mean over the patients nearest in rank.
+    Quantile {
+        /// Unit of the value; may be empty.
+        unit: String,
+        /// Least value; smaller ones are raised to it.
+        low: f64,
+        /// Greatest value; larger ones are lowered to it.
+        high: f64,
+        /// Rising probabilities, in thousandths.
+        thousandths: Vec<u32>,
+    },
+    /// Distinct patients by two keys, and how far these go together.
+    Contingency,
+    /// Kaplan-Meier estimate or, with causes, cumulative incidence.
     Survival {
         /// Unit of time.
         time_unit: String,
+        /// Labels of competing events; empty when there is one kind of event.
+        causes: Vec<String>,
+        /// Compare the groups by the log-rank test.
+        compare: bool,
     },
+}
+
+impl AggregateKind {
+    /// Greatest value that stands for an event; 0 stands for the end of follow-up without one.
+    #[must_use]
+    pub fn events(&self) -> u32 {
+        match self {
+            Self::Survival { causes, .. } => u32::try_from(causes.len().max(1)).unwrap_or(1),
+            _ => 0,
+        }
+    }
 }
 
 /// A grouping key.

@@ -4,12 +4,14 @@ use sekisho_module::AggregateKind;
 use sekisho_proto::v1::cell::Value;
 use sekisho_proto::v1::output::Body;
 use sekisho_proto::v1::{
-    Cell, ColumnRole, Evidence, Histogram, HistogramSeries, Output, Suppression, SurvivalCurve,
-    Table, TableColumn, TableRow,
+    Cell, ColumnRole, Evidence, Histogram, HistogramSeries, Output, Suppression, Table,
+    TableColumn, TableRow,
 };
 
 use super::cells::{BinCell, SumCell};
-use super::survival::{self, Observation};
+use super::contingency;
+use super::curves::Groups;
+use super::quantile::{Quantile, Values};
 use super::{Aggregation, State};
 
 /// Significant decimal digits of published statistics: more would let single values be
@@ -33,18 +35,28 @@ pub(crate) fn round(value: f64) -> f64 {
 impl Aggregation {
     pub(super) fn finish(self, min_cell: u32) -> (Output, Evidence) {
         let keys = self.keys();
-        let names: Vec<String> = self.spec.keys.iter().map(|k| k.name.clone()).collect();
+        let names: Vec<String> = self.printed_keys().iter().map(|k| k.name.clone()).collect();
+        let strata = self.unprinted();
         let small = Small { hide: self.spec.suppress_small, min_cell };
         let (body, cell_patients) = match (self.state, &self.spec.kind) {
+            (State::Count(cells), AggregateKind::Contingency) => {
+                let made = contingency::tables(&self.spec.keys, &cells, u64::from(min_cell));
+                (Body::Contingency(made), cells)
+            }
             (State::Count(cells), _) => counts(&names, keys, &cells, small),
             (State::Sum(cells), AggregateKind::Sum { unit, .. }) => {
                 sums(&names, unit, keys, &cells, small)
             }
+            (State::Quantile(cells), AggregateKind::Quantile { unit, thousandths, .. }) => {
+                quantiles(&names, unit, thousandths, keys.into_iter().zip(cells), small)
+            }
             (State::Histogram(cells), AggregateKind::Histogram { unit, edges }) => {
                 histogram(unit, edges, keys, cells)
             }
-            (State::Survival(groups), AggregateKind::Survival { time_unit }) => {
-                curves(names, time_unit, keys, groups, min_cell)
+            (State::Survival(cells), AggregateKind::Survival { .. }) => {
+                let stratum = self.spec.keys.get(names.len()).map(|key| key.name.clone());
+                let groups = Groups::new(names, keys, cells, strata);
+                groups.publish(&self.spec.kind, stratum, min_cell)
             }
             // `Aggregation::new` pairs each state with its own kind.
             _ => (Body::Table(Table::default()), Vec::new()),
@@ -55,9 +67,9 @@ impl Aggregation {
         (output, evidence)
     }
 
-    /// Labels of every cell, in row-major order.
+    /// Labels of every printed cell, in row-major order.
     fn keys(&self) -> Vec<Vec<String>> {
-        self.spec.keys.iter().fold(vec![Vec::new()], |cells, key| {
+        self.printed_keys().iter().fold(vec![Vec::new()], |cells, key| {
             let extend = |cell: &Vec<String>, label: &String| {
                 let mut longer = cell.clone();
                 longer.push(label.clone());
@@ -139,24 +151,43 @@ fn histogram(
     (Body::Histogram(Histogram { unit: unit.to_owned(), edges: edges.to_vec(), series }), evidence)
 }
 
-fn curves(
-    key_names: Vec<String>,
-    time_unit: &str,
-    keys: Vec<Vec<String>>,
-    groups: Vec<Vec<Observation>>,
-    min_cell: u32,
+/// One column of means for each probability.
+fn quantiles(
+    names: &[String],
+    unit: &str,
+    thousandths: &[u32],
+    cells: impl Iterator<Item = (Vec<String>, Values)>,
+    small: Small,
 ) -> (Body, Vec<u64>) {
-    let evidence = groups.iter().map(|g| g.len() as u64).collect();
-    let groups = keys.into_iter().zip(groups);
-    let groups = groups.map(|(key, group)| survival::estimate(group, key, min_cell)).collect();
-    let curve = SurvivalCurve {
-        time_unit: time_unit.to_owned(),
-        key_names,
-        groups,
-        events_per_step: min_cell,
-        ..SurvivalCurve::default()
-    };
-    (Body::Survival(curve), evidence)
+    let mut columns = key_columns(names);
+    columns.push(column("patients", "", ColumnRole::PatientCount));
+    for &probability in thousandths {
+        columns.push(column(&percentile(probability), unit, ColumnRole::Statistic));
+    }
+    let mut evidence = Vec::new();
+    let rows = cells.map(|(key, values)| {
+        evidence.push(values.patients());
+        let mut cells = vec![patients(values.patients(), small)];
+        let quantiles = values.quantiles(thousandths, small.min_cell).into_iter();
+        cells.extend(quantiles.map(|quantile| match quantile {
+            Quantile::Given(value) => Cell { value: Some(Value::Number(round(value))) },
+            Quantile::Few => withheld(),
+            Quantile::Shared => {
+                Cell { value: Some(Value::Suppressed(Suppression::Secondary.into())) }
+            }
+        }));
+        row(key, cells)
+    });
+    let rows = rows.collect();
+    (Body::Table(Table { columns, rows }), evidence)
+}
+
+/// `p50` for the median, `p97.5` for a probability of 0.975.
+fn percentile(thousandths: u32) -> String {
+    match (thousandths / 10, thousandths % 10) {
+        (whole, 0) => format!("p{whole}"),
+        (whole, tenth) => format!("p{whole}.{tenth}"),
+    }
 }
 
 fn key_columns(names: &[String]) -> Vec<TableColumn> {

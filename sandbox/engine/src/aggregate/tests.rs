@@ -1,3 +1,7 @@
+mod groups;
+mod lung;
+mod order;
+
 use sekisho_proto::v1::cell::Value;
 use sekisho_proto::v1::output::Body;
 

@@ -6,10 +6,11 @@ use arrow::array::{ArrayRef, Int64Array, UInt32Array};
 use sekisho_module::ColumnKind;
 use sekisho_proto::v1;
 use sekisho_proto::v1::output::Body;
+use sekisho_proto::v1::survival_curve::Comparison;
 
 use crate::support::{Job, Memory, evidence, grant, guest, order_key, report, root};
 
-fn lung() -> Memory {
+fn lung(buckets: u32) -> Memory {
     let mut reader = csv::Reader::from_path(root().join("tests/data/lung.csv")).unwrap();
     let header = reader.headers().unwrap().clone();
     let at = |name: &str| header.iter().position(|h| h == name).unwrap();
@@ -28,10 +29,14 @@ fn lung() -> Memory {
         ("sex", ColumnKind::Code, code(sex)),
     ];
     let codes: &[&str] = &["1", "2"];
-    Memory::new(8).table("lung", &tokens, columns, &[("status", codes), ("sex", codes)])
+    Memory::new(buckets).table("lung", &tokens, columns, &[("status", codes), ("sex", codes)])
 }
 
 fn curves(min_cell: u32) -> Vec<(v1::CheckedOutput, v1::SurvivalCurve)> {
+    curves_of(lung(8), min_cell)
+}
+
+fn curves_of(data: Memory, min_cell: u32) -> Vec<(v1::CheckedOutput, v1::SurvivalCurve)> {
     let (component, manifest) = guest("km-by-sex");
     let job = Job {
         component,
@@ -39,7 +44,7 @@ fn curves(min_cell: u32) -> Vec<(v1::CheckedOutput, v1::SurvivalCurve)> {
         parameters: Vec::new(),
         view: vec![grant("lung", &["time", "status", "sex"])],
         bring_ins: Vec::new(),
-        data: Arc::new(lung()),
+        data: Arc::new(data),
         limits: v1::RunLimits { min_cell, ..v1::RunLimits::default() },
         order_key: order_key(),
         dummy: false,
@@ -81,6 +86,8 @@ fn medians_and_limits_are_those_of_survfit() {
         ]
     );
     assert_eq!(crate::support::evidence(checked).cell_patients, [138, 90]);
+    let Some(Comparison::LogRank(test)) = &by_sex.comparison else { panic!("no test") };
+    assert_eq!((test.chi_square, test.p_value), (10.326_7, 0.001_311_16));
 }
 
 #[test]
@@ -102,4 +109,11 @@ fn the_exact_curve_is_that_of_survfit_at_one_year() {
     let last = steps.iter().rev().find(|s| s.time <= 365.0).unwrap();
     let rounded = [last.survival, last.lower, last.upper].map(|v| (v * 1000.0).round() / 1000.0);
     assert_eq!(rounded, [0.409, 0.345, 0.486]);
+}
+
+#[test]
+fn invariant_9_sharding_changes_nothing() {
+    let sharded = [1, 3, 8].map(|buckets| curves_of(lung(buckets), 10));
+    assert_eq!(sharded[0], sharded[1]);
+    assert_eq!(sharded[0], sharded[2]);
 }

@@ -1,3 +1,4 @@
+mod kinds;
 mod regression;
 
 use super::Errors;
@@ -42,9 +43,10 @@ fn output(
     refuse_strangers(&at, &raw, world, errors);
     let (name, title) = (raw.name.clone(), raw.title.clone());
     let body = match (world, raw.kind.as_str()) {
-        (World::PerPatient, "count" | "sum" | "histogram" | "survival") => {
-            OutputBody::Aggregate(aggregate(&at, raw, tables, errors))
-        }
+        (
+            World::PerPatient,
+            "count" | "sum" | "histogram" | "quantile" | "contingency" | "survival",
+        ) => OutputBody::Aggregate(aggregate(&at, raw, tables, errors)),
         (World::Cohort, "table") => OutputBody::Table(table(&at, raw, tables, errors)),
         (World::Cohort, "histogram") => OutputBody::Histogram(histogram(&at, raw, tables, errors)),
         (World::Cohort, "coefficients") => {
@@ -53,7 +55,7 @@ fn output(
         (World::Cohort, "text") => OutputBody::Text,
         (_, other) => {
             let kinds = match world {
-                World::PerPatient => "count, sum, histogram or survival",
+                World::PerPatient => "count, sum, histogram, quantile, contingency or survival",
                 World::Cohort => "table, histogram, coefficients or text",
             };
             let message = format!("`{other}` must be {kinds} in the {} world", world.name());
@@ -67,19 +69,28 @@ fn output(
 /// Keys that are known, but mean nothing for this kind of output.
 fn refuse_strangers(at: &str, raw: &RawOutput, world: World, errors: &mut Errors) {
     let kind = raw.kind.as_str();
+    let valued = matches!(kind, "sum" | "histogram" | "quantile" | "survival");
     let host_made = world == World::PerPatient;
     let present = [
-        ("clamp", raw.clamp.is_some(), kind == "sum"),
+        ("clamp", raw.clamp.is_some(), matches!(kind, "sum" | "quantile")),
+        ("probabilities", raw.probabilities.is_some(), kind == "quantile"),
+        ("stratum", raw.stratum.is_some(), host_made && matches!(kind, "contingency" | "survival")),
+        ("compare", raw.compare.is_some(), host_made && kind == "survival"),
+        ("causes", raw.causes.is_some(), host_made && kind == "survival"),
         ("edges", raw.edges.is_some(), kind == "histogram"),
         ("columns", raw.columns.is_some(), kind == "table"),
         ("keys", raw.keys.is_some(), !matches!(kind, "table" | "coefficients" | "text")),
         ("model", raw.model.is_some(), kind == "coefficients"),
         ("scale", raw.scale.is_some(), kind == "coefficients"),
         ("terms", raw.terms.is_some(), kind == "coefficients"),
-        ("unit", raw.unit.is_some(), matches!(kind, "sum" | "histogram" | "survival")),
+        ("unit", raw.unit.is_some(), valued),
         ("max_contributions", raw.max_contributions.is_some(), host_made),
         ("default", raw.default.is_some(), host_made),
-        ("suppress_small", raw.suppress_small.is_some(), matches!(kind, "count" | "sum")),
+        (
+            "suppress_small",
+            raw.suppress_small.is_some(),
+            matches!(kind, "count" | "sum" | "quantile"),
+        ),
     ];
     for (key, given, belongs) in present {
         if given && !belongs {
@@ -93,21 +104,21 @@ fn aggregate(at: &str, raw: RawOutput, tables: &[TableInput], errors: &mut Error
     let unit = unit(at, raw.unit, errors);
     let kind = match raw.kind.as_str() {
         "sum" => {
-            let [low, high] = raw.clamp.unwrap_or([f64::NAN, f64::NAN]);
-            // The host sums scaled integers: a range far outside medicine would lose digits.
-            let sensible = low.abs() <= MOST_CLAMP && high.abs() <= MOST_CLAMP;
-            if !(sensible && high - low >= LEAST_CLAMP) {
-                let message = "a sum needs `clamp = [low, high]`, within 1e15 and 1e-9 apart";
-                errors.add("clamp", at, message);
-            }
+            let [low, high] = clamp(at, raw.clamp, errors);
             AggregateKind::Sum { unit, low, high }
         }
+        "quantile" => {
+            let [low, high] = clamp(at, raw.clamp, errors);
+            let thousandths = kinds::probabilities(at, raw.probabilities, errors);
+            AggregateKind::Quantile { unit, low, high, thousandths }
+        }
+        "contingency" => AggregateKind::Contingency,
         "histogram" => {
             let edges = raw.edges.unwrap_or_default();
             errors.edges(at, &edges);
             AggregateKind::Histogram { unit, edges }
         }
-        "survival" => AggregateKind::Survival { time_unit: unit },
+        "survival" => kinds::survival(at, unit, raw.compare, raw.causes, errors),
         _ => AggregateKind::Count,
     };
     let max_contributions = raw.max_contributions.unwrap_or(1);
@@ -115,16 +126,32 @@ fn aggregate(at: &str, raw: RawOutput, tables: &[TableInput], errors: &mut Error
         let message = format!("max_contributions must be from 1 to {MAX_CONTRIBUTIONS}");
         errors.add("max_contributions", at, message);
     }
+    let stratified = raw.stratum.is_some();
+    let all: Vec<_> = raw.keys.unwrap_or_default().into_iter().chain(raw.stratum).collect();
     let mut made = Aggregate {
         kind,
-        keys: keys(at, raw.keys.unwrap_or_default(), World::PerPatient, tables, errors),
+        keys: keys(at, all, World::PerPatient, tables, errors),
+        stratified,
         max_contributions,
         default: None,
         suppress_small: raw.suppress_small.unwrap_or(false),
     };
     errors.at_most(at, "cells", made.cells(), MAX_CELLS);
+    kinds::groups(at, &made, errors);
     made.default = raw.default.map(|d| default(at, d, &made, errors));
     made
+}
+
+/// Ends of the range to which values are clamped.
+fn clamp(at: &str, given: Option<[f64; 2]>, errors: &mut Errors) -> [f64; 2] {
+    let [low, high] = given.unwrap_or([f64::NAN, f64::NAN]);
+    // The host keeps scaled integers: a range far outside medicine would lose digits.
+    let sensible = low.abs() <= MOST_CLAMP && high.abs() <= MOST_CLAMP;
+    if !(sensible && high - low >= LEAST_CLAMP) {
+        let message = "values need `clamp = [low, high]`, within 1e15 and 1e-9 apart";
+        errors.add("clamp", at, message);
+    }
+    [low, high]
 }
 
 fn default(at: &str, raw: RawDefault, of: &Aggregate, errors: &mut Errors) -> Contributed {
@@ -139,7 +166,8 @@ fn default(at: &str, raw: RawDefault, of: &Aggregate, errors: &mut Errors) -> Co
     let event_fits = match of.kind {
         AggregateKind::Survival { .. } => matches!(
             raw.values.as_slice(),
-            [time, event] if *time >= 0.0 && (*event == 0.0 || *event == 1.0)
+            [time, event] if *time >= 0.0
+                && (0..=of.kind.events()).any(|known| *event == f64::from(known))
         ),
         _ => true,
     };

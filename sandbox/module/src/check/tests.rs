@@ -66,7 +66,10 @@ fn a_per_patient_manifest_is_read() {
     assert_eq!(manifest.world, World::PerPatient);
     assert_eq!(manifest.tables[0].columns[1].codes, ["1", "2"]);
     let OutputBody::Aggregate(made) = &manifest.outputs[0].body else { panic!() };
-    assert_eq!(made.kind, AggregateKind::Survival { time_unit: "day".into() });
+    assert_eq!(
+        made.kind,
+        AggregateKind::Survival { time_unit: "day".into(), causes: vec![], compare: false }
+    );
     assert_eq!((made.cells(), made.arity(), made.max_contributions), (2, 2, 1));
 }
 
@@ -144,6 +147,53 @@ fn cohort_mistakes_have_their_codes() {
         let found = cohort(from, to);
         assert!(found.iter().any(|(c, _)| *c == code), "{to}: {found:?}");
     }
+}
+
+#[test]
+fn what_only_some_aggregations_declare_has_its_codes() {
+    let keys = "keys = [{ name = \"sex\", labels = [\"male\", \"female\"] }]";
+    let quantile = "kind = \"quantile\"\nclamp = [0.0, 9.0]\n";
+    let stratum = "stratum = { name = \"site\", labels = [\"a\", \"b\"] }";
+    let two = "keys = [{ name = \"a\", labels = [\"x\", \"y\"] }, { name = \"b\", labels = [\"p\", \"q\"] }]";
+    for (rest, code) in [
+        (format!("{quantile}probabilities = [0.5]\n{keys}"), None),
+        (format!("{quantile}probabilities = [0.025, 0.5, 0.975]\nsuppress_small = true"), None),
+        (format!("{quantile}{keys}"), Some("probabilities")),
+        (format!("{quantile}probabilities = [0.5, 0.25]"), Some("probabilities")),
+        (format!("{quantile}probabilities = [0.0]"), Some("probabilities")),
+        (format!("{quantile}probabilities = [0.0005]"), Some("probabilities")),
+        ("kind = \"quantile\"\nprobabilities = [0.5]".to_owned(), Some("clamp")),
+        (format!("kind = \"contingency\"\n{two}"), None),
+        (format!("kind = \"contingency\"\n{two}\n{stratum}"), None),
+        (format!("kind = \"contingency\"\n{keys}"), Some("contingency_keys")),
+        (format!("kind = \"contingency\"\n{keys}\n{stratum}"), Some("contingency_keys")),
+        (
+            format!("kind = \"contingency\"\n{two}\nmax_contributions = 2"),
+            Some("max_contributions"),
+        ),
+        (format!("kind = \"contingency\"\n{two}\ncompare = true"), Some("unknown_key")),
+        (format!("kind = \"survival\"\ncompare = true\n{keys}\n{stratum}"), None),
+        ("kind = \"survival\"\ncauses = [\"death\", \"transplant\"]".to_owned(), None),
+        (format!("kind = \"survival\"\n{keys}\n{stratum}"), Some("stratum")),
+        ("kind = \"survival\"\ncompare = true".to_owned(), Some("compare")),
+        ("kind = \"survival\"\ncauses = [\"death\"]".to_owned(), Some("causes")),
+        (
+            format!("kind = \"survival\"\ncauses = [\"a\", \"b\"]\ncompare = true\n{keys}"),
+            Some("compare"),
+        ),
+        (
+            "kind = \"survival\"\ncauses = [\"a\", \"b\"]\ndefault = { values = [1.0, 3.0] }"
+                .to_owned(),
+            Some("default"),
+        ),
+    ] {
+        let head = PER_PATIENT.split_once("[[outputs]]").unwrap().0;
+        let text = format!("{head}[[outputs]]\nname = \"o\"\ntitle = \"O\"\n{rest}\n");
+        let found = codes(&text);
+        let found: Vec<&str> = found.iter().map(|(code, _)| *code).collect();
+        assert_eq!(found, code.into_iter().collect::<Vec<_>>(), "{rest}");
+    }
+    assert!(cohort("kind = \"table\"", "kind = \"quantile\"")[0].0 == "output_kind");
 }
 
 const MODEL: &str = "kind = \"coefficients\"\nmodel = \"Cox\"\nscale = \"log_hazard\"\n\

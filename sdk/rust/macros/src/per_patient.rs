@@ -90,10 +90,14 @@ fn outputs(manifest: &Manifest) -> String {
 fn method(at: usize, name: &str, title: &str, spec: &Aggregate) -> String {
     let keys: Vec<String> = spec.keys.iter().map(|k| snake(&k.name)).collect();
     let (arguments, values) = match &spec.kind {
-        AggregateKind::Count => (Vec::new(), String::new()),
-        AggregateKind::Sum { .. } | AggregateKind::Histogram { .. } => {
-            (vec!["value: f64".to_owned()], "value".to_owned())
-        }
+        AggregateKind::Count | AggregateKind::Contingency => (Vec::new(), String::new()),
+        AggregateKind::Sum { .. }
+        | AggregateKind::Histogram { .. }
+        | AggregateKind::Quantile { .. } => (vec!["value: f64".to_owned()], "value".to_owned()),
+        AggregateKind::Survival { causes, .. } if !causes.is_empty() => (
+            vec!["time: f64".to_owned(), "cause: ::core::option::Option<u32>".to_owned()],
+            "time, cause.map_or(0.0, |cause| f64::from(cause) + 1.0)".to_owned(),
+        ),
         AggregateKind::Survival { .. } => (
             vec!["time: f64".to_owned(), "event: bool".to_owned()],
             "time, f64::from(u8::from(event))".to_owned(),
@@ -106,7 +110,13 @@ fn method(at: usize, name: &str, title: &str, spec: &Aggregate) -> String {
         .iter()
         .map(|k| format!(" `{}` is a position in {:?}.", snake(&k.name), k.labels()))
         .collect();
-    let doc = format!("{title}.{labels}");
+    let causes = match &spec.kind {
+        AggregateKind::Survival { causes, .. } if !causes.is_empty() => {
+            format!(" `cause` is a position in {causes:?}; none when follow-up ended without one.")
+        }
+        _ => String::new(),
+    };
+    let doc = format!("{title}.{labels}{causes}");
     format!(
         "#[doc = {doc:?}] pub fn {}(&mut self, {}) {{ self.contributions.push(\
          ::sekisho_analysis::Contribution {{ output: {at}, keys: ::std::vec![{}], \

@@ -1,77 +1,115 @@
 //! Kaplan-Meier estimate (Kaplan and Meier 1958) with Greenwood's variance and intervals on
 //! the log scale, as R's `survfit` does by default.
 
+pub(crate) mod incidence;
+mod log_rank;
+mod steps;
+
+use std::cmp::Ordering;
+
 use sekisho_proto::v1::{SurvivalGroup, SurvivalStep};
 
-use super::round;
-use crate::statistics::Z;
+use crate::aggregate::round;
+use crate::statistics::{Z, count};
+pub(crate) use log_rank::log_rank;
+use steps::{Point, merge};
 
 /// Products of fractions that should be one half may miss it by rounding.
 const TOLERANCE: f64 = 1e-9;
 
 /// One patient's follow-up.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Observation {
+pub(crate) struct Observation {
     time: f64,
-    event: bool,
+    /// 0 when follow-up ended without an event.
+    cause: u32,
 }
 
 impl Observation {
-    /// `None` unless time is finite and not negative, and event is 0 or 1. A curve shows times
-    /// that patients contributed, so the time has no more digits than what is published.
-    pub(super) fn new(time: f64, event: f64) -> Option<Self> {
-        let valid = time.is_finite() && time >= 0.0 && (event == 0.0 || event == 1.0);
-        valid.then(|| Self { time: round(time), event: event == 1.0 })
+    /// `None` unless time is finite and not negative, and event is a whole number from 0 to
+    /// `causes`. A curve shows times that patients contributed, so the time has no more digits
+    /// than what is published.
+    pub(crate) fn new(time: f64, event: f64, causes: u32) -> Option<Self> {
+        let cause = (0..=causes).find(|cause| f64::from(*cause) == event)?;
+        (time.is_finite() && time >= 0.0).then(|| Self { time: round(time), cause })
+    }
+
+    /// Whether follow-up ended with an event.
+    pub(crate) fn is_event(&self) -> bool {
+        self.cause > 0
     }
 }
 
-/// The estimate just after one distinct event time.
-struct Point {
-    time: f64,
-    at_risk: u64,
-    events: u64,
-    survival: f64,
-    lower: f64,
-    upper: f64,
+/// Order of follow-up times; what happened at one time has none.
+pub(crate) fn by_time(a: &Observation, b: &Observation) -> Ordering {
+    a.time.total_cmp(&b.time)
+}
+
+/// What happened in one group at one time.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Moment {
+    pub(crate) time: f64,
+    /// Patients whose follow-up had not ended before.
+    pub(crate) at_risk: u64,
+    /// Of them with the event at this time.
+    pub(crate) events: u64,
 }
 
 /// Estimates one group and merges its curve into steps of at least `events_per_step` events.
-pub(super) fn estimate(
+pub(crate) fn estimate(
     mut observations: Vec<Observation>,
     key: Vec<String>,
     events_per_step: u32,
 ) -> SurvivalGroup {
-    observations.sort_by(|a, b| a.time.total_cmp(&b.time));
-    let curve = curve(&observations);
+    observations.sort_by(by_time);
+    estimate_moments(&moments(&observations), observations.len() as u64, key, events_per_step)
+}
+
+/// The same of a group of whom only the numbers at each time are known, times rising.
+pub(crate) fn estimate_moments(
+    moments: &[Moment],
+    patients: u64,
+    key: Vec<String>,
+    events_per_step: u32,
+) -> SurvivalGroup {
+    let curve = curve(moments);
     let first = |below: fn(&Point) -> f64| {
         curve.iter().find(|p| below(p) <= 0.5 + TOLERANCE).map(|p| p.time)
     };
+    let steps = merge(&curve, u64::from(events_per_step.max(1)));
     SurvivalGroup {
         key,
-        patients: observations.len() as u64,
+        patients,
         events: curve.iter().map(|p| p.events).sum(),
-        median: first(|p| p.survival),
+        median: first(|p| p.estimate),
         median_lower: first(|p| p.lower),
         median_upper: first(|p| p.upper),
-        steps: merge(&curve, u64::from(events_per_step.max(1))),
+        steps: steps.into_iter().map(step).collect(),
     }
 }
 
-fn curve(sorted: &[Observation]) -> Vec<Point> {
-    let mut points: Vec<Point> = Vec::new();
+fn moments(sorted: &[Observation]) -> Vec<Moment> {
     let mut at_risk = sorted.len() as u64;
-    let (mut survival, mut variance) = (1.0, 0.0);
-    for tied in sorted.chunk_by(|a, b| a.time == b.time) {
-        let events = tied.iter().filter(|o| o.event).count() as u64;
-        if let (true, Some(observation)) = (events > 0, tied.first()) {
-            #[allow(clippy::cast_precision_loss, reason = "numbers of patients are below 2^53")]
-            let (n, d) = (at_risk as f64, events as f64);
-            survival *= (n - d) / n;
-            variance += d / (n * (n - d));
-            let (lower, upper) = interval(survival, variance, points.last());
-            points.push(Point { time: observation.time, at_risk, events, survival, lower, upper });
-        }
+    let tied = sorted.chunk_by(|a, b| a.time == b.time);
+    let moments = tied.filter_map(|tied| {
+        let events = tied.iter().filter(|o| o.is_event()).count() as u64;
+        let moment = Moment { time: tied.first()?.time, at_risk, events };
         at_risk -= tied.len() as u64;
+        Some(moment)
+    });
+    moments.collect()
+}
+
+/// The estimate just after each time with events.
+fn curve(moments: &[Moment]) -> Vec<Point> {
+    let mut points: Vec<Point> = Vec::new();
+    let (mut survival, mut variance) = (1.0, 0.0);
+    for &Moment { time, at_risk, events } in moments.iter().filter(|moment| moment.events > 0) {
+        let (n, d) = (count(at_risk), count(events));
+        survival *= (n - d) / n;
+        variance += d / (n * (n - d));
+        let (lower, upper) = interval(survival, variance, points.last());
+        points.push(Point { time, at_risk, events, estimate: survival, lower, upper });
     }
     points
 }
@@ -87,37 +125,15 @@ fn interval(survival: f64, variance: f64, before: Option<&Point>) -> (f64, f64) 
     (survival / factor, (survival * factor).min(1.0))
 }
 
-/// Steps with at least `least` events each; what is left at the end goes into the last step.
-/// Fewer than `least` events in all give no step.
-fn merge(curve: &[Point], least: u64) -> Vec<SurvivalStep> {
-    let mut steps: Vec<SurvivalStep> = Vec::new();
-    let mut open: Option<SurvivalStep> = None;
-    for point in curve {
-        let (at_risk, events) =
-            open.as_ref().map_or((point.at_risk, 0), |step| (step.at_risk, step.events));
-        let step = step_at(point, at_risk, events + point.events);
-        if step.events >= least {
-            steps.push(step);
-            open = None;
-        } else {
-            open = Some(step);
-        }
-    }
-    if let (Some(rest), Some(last)) = (open, steps.last_mut()) {
-        let (at_risk, events) = (last.at_risk, last.events + rest.events);
-        *last = SurvivalStep { at_risk, events, ..rest };
-    }
-    steps
-}
-
-fn step_at(point: &Point, at_risk: u64, events: u64) -> SurvivalStep {
+fn step(point: Point) -> SurvivalStep {
+    let lower = if point.estimate <= 0.0 { 0.0 } else { point.lower };
     SurvivalStep {
         time: point.time,
-        survival: round(point.survival),
-        lower: round(if point.survival <= 0.0 { 0.0 } else { point.lower }),
+        survival: round(point.estimate),
+        lower: round(lower),
         upper: round(point.upper),
-        at_risk,
-        events,
+        at_risk: point.at_risk,
+        events: point.events,
     }
 }
 
@@ -126,7 +142,7 @@ mod tests {
     use super::*;
 
     fn observed(rows: &[(f64, u8)]) -> Vec<Observation> {
-        rows.iter().map(|&(t, e)| Observation::new(t, f64::from(e)).unwrap()).collect()
+        rows.iter().map(|&(t, e)| Observation::new(t, f64::from(e), 1).unwrap()).collect()
     }
 
     // The 6-MP arm of Freireich et al. 1963, the textbook example of the estimate.
@@ -202,8 +218,10 @@ mod tests {
 
     #[test]
     fn impossible_follow_up_is_refused() {
-        for (time, event) in [(-1.0, 1.0), (f64::INFINITY, 1.0), (1.0, 0.5), (1.0, f64::NAN)] {
-            assert_eq!(Observation::new(time, event), None);
+        for (time, event) in
+            [(-1.0, 1.0), (f64::INFINITY, 1.0), (1.0, 0.5), (1.0, 2.0), (1.0, f64::NAN)]
+        {
+            assert_eq!(Observation::new(time, event, 1), None);
         }
     }
 }
