@@ -177,6 +177,8 @@ pub enum OutputBody {
     Table(TableSpec),
     /// Cohort world: a histogram the guest emits.
     Histogram(HistogramSpec),
+    /// Cohort world: numbers of patients over time of which the host estimates survival.
+    Survival(SurvivalSpec),
     /// Cohort world: a regression whose estimates the guest emits.
     Coefficients(CoefficientsSpec),
     /// Cohort world: a short remark.
@@ -358,5 +360,14 @@ pub struct HistogramSpec {
     /// Increasing edges, at least two.
     pub edges: Vec<f64>,
     /// Keys of its series.
+    pub keys: Vec<KeySpec>,
+}
+
+/// Survival of which a cohort guest gives the numbers at each time.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SurvivalSpec {
+    /// Unit of time.
+    pub time_unit: String,
+    /// Keys of its groups.
     pub keys: Vec<KeySpec>,
 }

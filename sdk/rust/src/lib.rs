@@ -28,12 +28,14 @@ mod bump;
 mod column;
 mod contribution;
 mod regression;
+mod survival;
 
 #[cfg(target_family = "wasm")]
 pub use bump::Bump;
 pub use column::{Column, Value};
 pub use contribution::Contribution;
 pub use regression::{Coefficient, Fit};
+pub use survival::Moment;
 /// Reads `analysis.toml`, given relative to the crate's folder, and declares `Parameters`,
 /// `Outputs`, and one struct per table with `Patient` or `View` around them.
 pub use sekisho_analysis_macros::analysis;

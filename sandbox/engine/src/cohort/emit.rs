@@ -3,6 +3,7 @@
 //! each once, numbers have six digits, and no count exceeds what the run has read.
 
 mod regression;
+mod survival;
 
 use std::collections::BTreeMap;
 
@@ -196,6 +197,7 @@ fn counts_above(output: &Output, patients: u64, rows: u64) -> bool {
             let ends = [series.below, series.above];
             series.patients.iter().chain(&ends).any(|count| *count > patients)
         }),
+        Some(Body::Survival(curve)) => curve.groups.iter().any(|group| group.patients > patients),
         Some(Body::Coefficients(fit)) => fit.patients > patients,
         _ => false,
     }

@@ -213,6 +213,11 @@ impl outputs::Host for Host {
         self.end(emitted)
     }
 
+    fn emit_survival(&mut self, output: u32, groups: Vec<outputs::Curve>) -> wasmtime::Result<()> {
+        let emitted = self.emitted.survival(&mut self.run, output, groups);
+        self.end(emitted)
+    }
+
     fn emit_coefficients(&mut self, output: u32, fit: outputs::Fit) -> wasmtime::Result<()> {
         let emitted = self.emitted.coefficients(&self.run, output, fit);
         self.end(emitted)

@@ -11,6 +11,8 @@ mod compiled;
 #[cfg(test)]
 mod corpus;
 #[cfg(test)]
+mod estimates;
+#[cfg(test)]
 mod hostile;
 #[cfg(test)]
 mod lookup;

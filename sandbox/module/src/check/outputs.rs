@@ -4,7 +4,7 @@ mod regression;
 use super::Errors;
 use crate::manifest::{
     Aggregate, AggregateKind, Contributed, HistogramSpec, KeySpec, OutputBody, OutputSpec,
-    TableColumnSpec, TableInput, TableRole, TableSpec, World,
+    SurvivalSpec, TableColumnSpec, TableInput, TableRole, TableSpec, World,
 };
 use crate::raw::{RawDefault, RawKey, RawOutput, RawTableColumn};
 
@@ -49,6 +49,10 @@ fn output(
         ) => OutputBody::Aggregate(aggregate(&at, raw, tables, errors)),
         (World::Cohort, "table") => OutputBody::Table(table(&at, raw, tables, errors)),
         (World::Cohort, "histogram") => OutputBody::Histogram(histogram(&at, raw, tables, errors)),
+        (World::Cohort, "survival") => OutputBody::Survival(SurvivalSpec {
+            time_unit: unit(&at, raw.unit, errors),
+            keys: keys(&at, raw.keys.unwrap_or_default(), world, tables, errors),
+        }),
         (World::Cohort, "coefficients") => {
             OutputBody::Coefficients(regression::coefficients(&at, raw, errors))
         }
@@ -56,7 +60,7 @@ fn output(
         (_, other) => {
             let kinds = match world {
                 World::PerPatient => "count, sum, histogram, quantile, contingency or survival",
-                World::Cohort => "table, histogram, coefficients or text",
+                World::Cohort => "table, histogram, survival, coefficients or text",
             };
             let message = format!("`{other}` must be {kinds} in the {} world", world.name());
             errors.add("output_kind", &at, message);

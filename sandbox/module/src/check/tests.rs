@@ -196,6 +196,21 @@ fn what_only_some_aggregations_declare_has_its_codes() {
     assert!(cohort("kind = \"table\"", "kind = \"quantile\"")[0].0 == "output_kind");
 }
 
+#[test]
+fn a_cohort_module_declares_survival_by_its_unit_and_keys() {
+    let head = COHORT.split_once("[[outputs]]").unwrap().0;
+    let of = |rest: &str| {
+        parse(&format!(
+            "{head}[[outputs]]\nname = \"s\"\ntitle = \"S\"\nkind = \"survival\"\n{rest}"
+        ))
+    };
+    let manifest = of("unit = \"day\"\nkeys = [{ name = \"sex\", codes_of = \"people.sex\" }]");
+    let OutputBody::Survival(spec) = &manifest.unwrap().outputs[0].body else { panic!() };
+    assert_eq!((spec.time_unit.as_str(), spec.keys.len()), ("day", 1));
+    let Err(ManifestErrors(errors)) = of("compare = true") else { panic!() };
+    assert_eq!(errors[0].code, "unknown_key");
+}
+
 const MODEL: &str = "kind = \"coefficients\"\nmodel = \"Cox\"\nscale = \"log_hazard\"\n\
     terms = [\"age\", \"sex: female\"]\n";
 

@@ -59,6 +59,16 @@ fn output_type(output: &OutputSpec) -> String {
                 format!("One row of `{}`.", output.name)
             )
         }
+        OutputBody::Survival(spec) => {
+            let keys: String = spec.keys.iter().map(key_field).collect();
+            format!(
+                "#[doc = {:?}] #[derive(Clone, Debug, Default, PartialEq)] \
+                 pub struct {name}Curve {{ {keys} \
+                 /// What happened, times rising.\n \
+                 pub moments: ::std::vec::Vec<::sekisho_analysis::Moment> }}\n",
+                format!("One group of `{}`.", output.name)
+            )
+        }
         OutputBody::Histogram(spec) => {
             let keys: String = spec.keys.iter().map(key_field).collect();
             format!(
@@ -97,6 +107,7 @@ fn outputs(manifest: &Manifest) -> String {
             let kind = match &output.body {
                 OutputBody::Table(_) => format!("::std::vec::Vec<{row}Row>"),
                 OutputBody::Histogram(_) => format!("::std::vec::Vec<{row}Series>"),
+                OutputBody::Survival(_) => format!("::std::vec::Vec<{row}Curve>"),
                 OutputBody::Coefficients(_) => "::sekisho_analysis::Fit".to_owned(),
                 _ => "::std::string::String".to_owned(),
             };
@@ -255,6 +266,17 @@ fn emit(at: usize, output: &OutputSpec) -> String {
                 "emit::emit_histogram({at}, &outputs.{name}.into_iter().map(|one| Series {{ \
                  keys: ::std::vec![{}], patients: one.patients, below: one.below, \
                  above: one.above }}).collect::<::std::vec::Vec<_>>());\n",
+                keys.join(", ")
+            )
+        }
+        OutputBody::Survival(spec) => {
+            let keys: Vec<String> =
+                spec.keys.iter().map(|k| format!("one.{}", snake(&k.name))).collect();
+            format!(
+                "emit::emit_survival({at}, &outputs.{name}.into_iter().map(|one| emit::Curve {{ \
+                 keys: ::std::vec![{}], moments: one.moments.iter().map(|moment| emit::Moment {{ \
+                 time: moment.time, at_risk: moment.at_risk, events: moment.events, \
+                 censored: moment.censored }}).collect() }}).collect::<::std::vec::Vec<_>>());\n",
                 keys.join(", ")
             )
         }
