@@ -30,6 +30,9 @@ mod contribution;
 mod regression;
 mod survival;
 
+pub mod rates;
+pub mod rounds;
+
 #[cfg(target_family = "wasm")]
 pub use bump::Bump;
 pub use column::{Column, Value};
