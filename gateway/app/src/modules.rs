@@ -211,5 +211,6 @@ fn world(world: sekisho_module::World) -> World {
     match world {
         sekisho_module::World::PerPatient => World::PerPatient,
         sekisho_module::World::Cohort => World::Cohort,
+        sekisho_module::World::Rounds => World::Rounds,
     }
 }

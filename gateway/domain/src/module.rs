@@ -41,6 +41,9 @@ pub enum World {
     PerPatient,
     /// Record batches in, typed outputs out.
     Cohort,
+    /// One patient's records and a state in, bounded contributions out; a reducer makes the
+    /// next state of the host's sums.
+    Rounds,
 }
 
 /// One submitted module.

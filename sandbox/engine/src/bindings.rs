@@ -15,6 +15,14 @@ pub(crate) mod per_patient {
     wasmtime::component::bindgen!({ path: "../wit", world: "per-patient" });
 }
 
+pub(crate) mod rounds {
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "rounds",
+        with: { "sekisho:analysis/types": crate::bindings::per_patient::sekisho::analysis::types },
+    });
+}
+
 pub(crate) mod cohort {
     wasmtime::component::bindgen!({
         path: "../wit",

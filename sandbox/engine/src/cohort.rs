@@ -17,7 +17,7 @@ use crate::failure::Failed;
 use crate::run::{Made, Notes, Prepared};
 use crate::sandbox::Bounds;
 use crate::{Compiled, ProgressSink, compile};
-use emit::Emitted;
+pub(crate) use emit::Emitted;
 use host::Host;
 pub(crate) use host::Numbers;
 #[allow(unreachable_pub, reason = "the generated bindings name it in public signatures")]

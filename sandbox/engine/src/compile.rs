@@ -85,7 +85,7 @@ fn checked(order: &CompileOrder) -> Result<Compiled, Failed> {
 pub(crate) fn engine(world: World, limits: impl Into<Limits>) -> Result<Engine, Failed> {
     let limits = limits.into();
     let (meter, memory) = match world {
-        World::PerPatient => (Meter::Fuel, limits.patient_memory_bytes),
+        World::PerPatient | World::Rounds => (Meter::Fuel, limits.patient_memory_bytes),
         World::Cohort if limits.cohort_fuel.is_some() => (Meter::Fuel, limits.memory_bytes),
         World::Cohort => (Meter::Epoch, limits.memory_bytes),
     };

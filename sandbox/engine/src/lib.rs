@@ -1,7 +1,7 @@
 //! Runs one analysis: a component and its manifest over an opened view, to typed outputs with
 //! the host's evidence and the disclosure findings.
 //!
-//! Start at [`compile`] and [`run`], then `per_patient.rs` and `cohort.rs` (the two worlds), `sandbox.rs` (the
+//! Start at [`compile`] and [`run`], then `per_patient.rs`, `rounds.rs` and `cohort.rs` (the worlds), `sandbox.rs` (the
 //! wasmtime configuration), `scan.rs` (DataFusion over the view).
 //!
 //! Invariants
@@ -20,6 +20,7 @@ mod cohort;
 mod columns;
 mod compile;
 mod failure;
+mod fresh;
 mod job;
 mod keyed;
 mod limits;
@@ -28,12 +29,14 @@ mod merge;
 mod own_codes;
 mod per_patient;
 mod regression;
+mod rounds;
 mod run;
 mod sandbox;
 mod scan;
 mod source;
 mod statistics;
 mod survival;
+mod totals;
 mod view;
 
 pub use compile::{Compiled, compile};

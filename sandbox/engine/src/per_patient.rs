@@ -3,22 +3,16 @@
 
 use std::time::Instant;
 
-use sekisho_module::World;
 use sekisho_proto::v1::Evidence;
-use wasmtime::component::Linker;
-use wasmtime::{Engine, Store, Trap};
 
 use crate::aggregate::Aggregates;
-use crate::bindings::per_patient::{PerPatient, PerPatientPre};
-use crate::bindings::types::{Contribution, Parameter, Table};
+use crate::bindings::per_patient::PerPatientPre;
 use crate::failure::Failed;
+use crate::fresh::Fresh;
 use crate::merge::Patients;
 use crate::run::{Made, Notes, Prepared, Tracer};
 use crate::sandbox::Bounds;
-use crate::{ProgressSink, cells, compile};
-
-/// Bytes a guest's answer may take while it is read.
-const ANSWER_BYTES: usize = 1 << 20;
+use crate::{ProgressSink, cells};
 
 /// Runs the guest over every patient of the view.
 pub(crate) fn run(
@@ -28,7 +22,7 @@ pub(crate) fn run(
     mut tracer: Option<&mut Tracer<'_>>,
 ) -> Result<Vec<Made>, Failed> {
     run.limits.check_cells(cells::declared(&run.manifest))?;
-    let guest = Guest::load(&mut run)?;
+    let guest = Fresh::<PerPatientPre<Bounds>>::load(&mut run)?;
     let mut aggregates = Aggregates::new(&run.manifest);
     if let Some(tracer) = &tracer {
         aggregates
@@ -44,7 +38,8 @@ pub(crate) fn run(
             notes.patients += 1;
             notes.rows_read += tables.iter().map(|t| u64::from(t.rows)).sum::<u64>();
             run.limits.check_rows(notes.rows_read)?;
-            let answered = guest.answer(&tables, &parameters, notes)?;
+            let answered = guest
+                .call(notes, |guest, store| guest.call_contribute(store, &tables, &parameters))?;
             let taken = answered.and_then(|answer| {
                 aggregates.accept(&answer).map_err(|malformed| malformed.to_string())
             });
@@ -86,71 +81,4 @@ fn finish(
     Ok(made
         .map(|(output, evidence)| Made { output, evidence: Evidence { rows_read, ..evidence } })
         .collect())
-}
-
-/// The compiled component, ready to be instantiated once per patient.
-struct Guest {
-    engine: Engine,
-    ready: PerPatientPre<Bounds>,
-    memory_bytes: usize,
-    fuel: u64,
-}
-
-impl Guest {
-    fn load(run: &mut Prepared) -> Result<Self, Failed> {
-        let memory_bytes = run.limits.patient_memory_bytes;
-        let engine = compile::engine(World::PerPatient, run.limits)?;
-        let refused = |e: wasmtime::Error| Failed::contract("component", format!("{e:#}"));
-        let component = run.module.load(&engine)?;
-        let linker = Linker::new(&engine);
-        let linked = linker.instantiate_pre(&component).map_err(refused)?;
-        let ready = PerPatientPre::new(linked).map_err(refused)?;
-        let guest = Self { engine, ready, memory_bytes, fuel: run.limits.fuel_per_patient };
-        guest.fits()?;
-        Ok(guest)
-    }
-
-    /// Tells what no patient can mend, an export of another type or more memory than a
-    /// patient may have, from a guest that traps.
-    fn fits(&self) -> Result<(), Failed> {
-        let mut store = self.store()?;
-        let misfit = |e: wasmtime::Error| Failed::contract("component", format!("{e:#}"));
-        let instance = match self.ready.instance_pre().instantiate(&mut store) {
-            Ok(instance) => instance,
-            Err(error) if error.is::<Trap>() => return Ok(()),
-            Err(error) => return Err(misfit(error)),
-        };
-        PerPatient::new(&mut store, &instance).map(|_| ()).map_err(misfit)
-    }
-
-    /// One call in a fresh instance. What the guest does wrong is this patient's alone; an
-    /// instance that cannot be made ends the run, lest patients be dropped in silence.
-    fn answer(
-        &self,
-        tables: &[Table],
-        parameters: &[Parameter],
-        notes: &mut Notes,
-    ) -> Result<Result<Vec<Contribution>, String>, Failed> {
-        let mut store = self.store()?;
-        let answer = match self.ready.instantiate(&mut store) {
-            Ok(instance) => instance.call_contribute(&mut store, tables, parameters),
-            Err(error) if error.is::<Trap>() => Err(error),
-            Err(error) => return Err(Failed::environment("instance", format!("{error:#}"))),
-        };
-        let left = store.get_fuel().unwrap_or(0);
-        notes.took(self.fuel.saturating_sub(left), store.data().peak_memory);
-        notes.granted(self.fuel, self.memory_bytes);
-        Ok(answer.map_err(|error| match store.data().refused {
-            true => format!("a memory growth was refused, then: {error:?}"),
-            false => format!("{error:?}"),
-        }))
-    }
-
-    fn store(&self) -> Result<Store<Bounds>, Failed> {
-        let mut store = Store::new(&self.engine, Bounds::new(self.memory_bytes));
-        store.limiter(|bounds| bounds);
-        store.set_hostcall_fuel(ANSWER_BYTES);
-        store.set_fuel(self.fuel).map_err(|e| Failed::environment("sandbox", e.to_string()))?;
-        Ok(store)
-    }
 }

@@ -133,7 +133,7 @@ mod tests {
 
     fn spec(scale: CoefficientScale) -> CoefficientsSpec {
         let terms = ["age", "sex", "ph.ecog"].map(str::to_owned).to_vec();
-        CoefficientsSpec { model: "M".to_owned(), scale, terms }
+        CoefficientsSpec { model: "M".to_owned(), scale, terms, of: None }
     }
 
     // R: coxph(Surv(time, status) ~ age + sex + ph.ecog, lung), of which summary() prints

@@ -15,7 +15,7 @@ use crate::own_codes::OwnCodes;
 use crate::scan::{Scan, Scanner};
 use crate::view::{self, Dictionaries, TableView};
 use crate::{Compiled, Developer, Job, ProgressSink, RunFailure, RunReport, Source, TracedCell};
-use crate::{cohort, per_patient};
+use crate::{cohort, per_patient, rounds};
 
 const MOST_MESSAGES: usize = 20;
 
@@ -36,7 +36,8 @@ pub fn run(job: Job, progress: &mut dyn ProgressSink) -> Result<RunReport, RunFa
 ///
 /// # Errors
 /// As [`run`]; `trace_cohort` in the cohort world, where the host does not know who stands
-/// behind a number, and `trace_no_cell` when the manifest declares no such cell.
+/// behind a number, and `trace_no_cell` when the manifest declares no such cell, in the rounds
+/// world always.
 #[allow(clippy::result_large_err, reason = "made once a run")]
 pub fn trace(
     job: Job,
@@ -85,6 +86,11 @@ fn execute(
     let limits = run.limits;
     let made = match run.manifest.world {
         World::PerPatient => per_patient::run(run, notes, sink, tracer)?,
+        World::Rounds if tracer.is_some() => {
+            let detail = "what a reducer makes has no cells to trace";
+            return Err(Failed::contract("trace_no_cell", detail));
+        }
+        World::Rounds => rounds::run(run, notes, sink)?,
         World::Cohort if tracer.is_some() => {
             let detail = "the host does not know who stands behind a cohort module's numbers";
             return Err(Failed::contract("trace_cohort", detail));

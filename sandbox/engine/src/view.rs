@@ -35,7 +35,7 @@ pub(crate) struct ColumnView {
     pub(crate) kind: ColumnKind,
     /// Its value for each dictionary id of that column; unset for a column of the dataset.
     pub(crate) looked_up: Option<ArrayRef>,
-    /// What a guest is given for each dictionary id. Per-patient world: its position in the
+    /// What a guest is given for each dictionary id. By patient: its position in the
     /// manifest. Cohort world: its place among the codes of the view, when rows are filtered;
     /// otherwise empty, for ids are given as they are.
     pub(crate) positions: Vec<u32>,
@@ -182,7 +182,7 @@ impl Resolve<'_> {
             }
         };
         let positions = match (self.world, column.kind) {
-            (World::PerPatient, ColumnKind::Code) => {
+            (world, ColumnKind::Code) if world.by_patient() => {
                 positions(&self.dictionaries.of(self.data, table, &column.name)?, &column.codes)
             }
             _ => Vec::new(),

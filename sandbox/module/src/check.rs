@@ -2,6 +2,7 @@
 
 mod inputs;
 mod outputs;
+mod totals;
 
 use crate::error::{ManifestError, ManifestErrors};
 use crate::manifest::{KeyDomain, Manifest, TableInput, World};
@@ -36,15 +37,19 @@ fn manifest(raw: RawManifest, errors: &mut Errors) -> Manifest {
     let world = match raw.world.as_str() {
         "cohort" => World::Cohort,
         "per-patient" => World::PerPatient,
+        "rounds" => World::Rounds,
         other => {
-            let message = format!("`{other}` must be `per-patient` or `cohort`");
+            let message = format!("`{other}` must be `per-patient`, `rounds` or `cohort`");
             errors.add("world", "world", message);
             World::PerPatient
         }
     };
     let tables = inputs::tables(raw.tables, world, errors);
     let parameters = inputs::parameters(raw.parameters, errors);
+    let rounds = totals::rounds(raw.rounds, world, errors);
+    let totals = totals::totals(raw.totals, world, errors);
     let outputs = outputs::outputs(raw.outputs, world, &tables, errors);
+    totals::models(&outputs, &totals, world, errors);
     Manifest {
         name: raw.name,
         title: raw.title,
@@ -52,6 +57,8 @@ fn manifest(raw: RawManifest, errors: &mut Errors) -> Manifest {
         world,
         tables,
         parameters,
+        rounds,
+        totals,
         outputs,
     }
 }

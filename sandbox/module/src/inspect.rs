@@ -51,7 +51,7 @@ pub fn inspect(bytes: &[u8], world: World) -> Result<ModuleReport, Refusal> {
     }
     Validator::new_with_features(FEATURES).validate_all(bytes).map_err(invalid)?;
     let mut seen = walk(bytes)?;
-    let (allowed, export) = contract(world);
+    let (allowed, exports) = contract(world);
     let strangers: Vec<String> = seen
         .report
         .imports
@@ -66,7 +66,8 @@ pub fn inspect(bytes: &[u8], world: World) -> Result<ModuleReport, Refusal> {
             allowed: allowed.to_vec(),
         });
     }
-    if !seen.report.exports.iter().any(|e| e == export) {
+    let exported = |export: &&str| seen.report.exports.iter().any(|known| known == export);
+    if let Some(export) = exports.iter().copied().find(|export| !exported(export)) {
         return Err(Refusal::ExportMissing { world: world.name(), export });
     }
     at_most("functions", seen.report.functions, MAX_FUNCTIONS)?;
@@ -79,9 +80,10 @@ pub fn inspect(bytes: &[u8], world: World) -> Result<ModuleReport, Refusal> {
 }
 
 /// What a world offers and what it asks for.
-fn contract(world: World) -> (&'static [&'static str], &'static str) {
+fn contract(world: World) -> (&'static [&'static str], &'static [&'static str]) {
     match world {
-        World::PerPatient => (&["sekisho:analysis/types@0.1.0"], "contribute"),
+        World::PerPatient => (&["sekisho:analysis/types@0.1.0"], &["contribute"]),
+        World::Rounds => (&["sekisho:analysis/types@0.1.0"], &["contribute", "reduce"]),
         World::Cohort => (
             &[
                 "sekisho:analysis/types@0.1.0",
@@ -89,7 +91,7 @@ fn contract(world: World) -> (&'static [&'static str], &'static str) {
                 "sekisho:analysis/outputs@0.1.0",
                 "sekisho:analysis/parameters@0.1.0",
             ],
-            "run",
+            &["run"],
         ),
     }
 }
@@ -244,6 +246,18 @@ mod tests {
     fn the_per_patient_world_offers_no_functions() {
         let wat = r#"(component (import "sekisho:analysis/data@0.1.0" (instance)))"#;
         assert_eq!(refusal(wat, World::PerPatient).code(), "import_not_allowed");
+    }
+
+    #[test]
+    fn the_rounds_world_offers_no_functions_and_asks_for_two() {
+        let wat = r#"(component (import "sekisho:analysis/data@0.1.0" (instance)))"#;
+        assert_eq!(refusal(wat, World::Rounds).code(), "import_not_allowed");
+        let wat = r#"(component
+            (core module $m (func (export "contribute")))
+            (core instance $i (instantiate $m))
+            (func (export "contribute") (canon lift (core func $i "contribute"))))"#;
+        let missing = Refusal::ExportMissing { world: "rounds", export: "reduce" };
+        assert_eq!(refusal(wat, World::Rounds), missing);
     }
 
     #[test]

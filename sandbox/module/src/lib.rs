@@ -25,6 +25,7 @@ pub use inspect::{FEATURES, MAX_COMPONENT_BYTES, ModuleReport, StaticFinding, in
 pub use manifest::{
     Aggregate, AggregateKind, CoefficientScale, CoefficientsSpec, ColumnInput, ColumnKind,
     Contributed, HistogramSpec, KeyDomain, KeySpec, Lookup, Manifest, OutputBody, OutputSpec,
-    SurvivalSpec, TableColumnSpec, TableInput, TableRole, TableSpec, World,
+    SurvivalSpec, TableColumnSpec, TableInput, TableRole, TableSpec, Ties, TotalKind, TotalSpec,
+    World,
 };
 pub use parameters::{ParameterKind, ParameterSpec, Value};

@@ -5,8 +5,10 @@ use crate::error::{ManifestErrors, ParameterError};
 use crate::parameters::{ParameterSpec, Value, bind};
 
 mod regression;
+mod totals;
 
 pub use regression::{CoefficientScale, CoefficientsSpec};
+pub use totals::{Ties, TotalKind, TotalSpec};
 
 /// A validated `analysis.toml`. Positions in its lists are what crosses to the guest.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,6 +25,10 @@ pub struct Manifest {
     pub tables: Vec<TableInput>,
     /// Declared parameters.
     pub parameters: Vec<ParameterSpec>,
+    /// Rounds world: the most rounds there may be; 0 in the others.
+    pub rounds: u32,
+    /// Rounds world: what patients contribute to; empty in the others.
+    pub totals: Vec<TotalSpec>,
     /// Declared outputs; there can be no others.
     pub outputs: Vec<OutputSpec>,
 }
@@ -55,6 +61,9 @@ pub enum World {
     PerPatient,
     /// Reads batches and emits outputs itself.
     Cohort,
+    /// A function of one patient's records and a state, and a reducer that makes the next state
+    /// of the host's sums alone.
+    Rounds,
 }
 
 impl World {
@@ -64,7 +73,14 @@ impl World {
         match self {
             Self::PerPatient => "per-patient",
             Self::Cohort => "cohort",
+            Self::Rounds => "rounds",
         }
+    }
+
+    /// Whether the guest is called for one patient at a time.
+    #[must_use]
+    pub fn by_patient(self) -> bool {
+        matches!(self, Self::PerPatient | Self::Rounds)
     }
 }
 
@@ -102,7 +118,7 @@ pub struct ColumnInput {
     pub by: Option<String>,
     /// Kind as in the profile or the brought-in table; the run fails when they differ.
     pub kind: ColumnKind,
-    /// Per-patient world: the codes the analysis cares about, in the order of the positions
+    /// By patient: the codes the analysis cares about, in the order of the positions
     /// it sees. Empty in the cohort world.
     pub codes: Vec<String>,
 }
@@ -173,15 +189,15 @@ pub struct OutputSpec {
 pub enum OutputBody {
     /// Per-patient world: made by the host from contributions.
     Aggregate(Aggregate),
-    /// Cohort world: a table the guest emits.
+    /// Cohort and rounds worlds: a table the guest emits.
     Table(TableSpec),
     /// Cohort world: a histogram the guest emits.
     Histogram(HistogramSpec),
     /// Cohort world: numbers of patients over time of which the host estimates survival.
     Survival(SurvivalSpec),
-    /// Cohort world: a regression whose estimates the guest emits.
+    /// Cohort and rounds worlds: a regression whose estimates the guest emits.
     Coefficients(CoefficientsSpec),
-    /// Cohort world: a short remark.
+    /// Cohort and rounds worlds: a short remark.
     Text,
 }
 

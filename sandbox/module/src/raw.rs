@@ -19,6 +19,9 @@ pub(crate) struct RawManifest {
     pub(crate) tables: Vec<RawTable>,
     #[serde(default)]
     pub(crate) parameters: Vec<RawParameter>,
+    pub(crate) rounds: Option<u32>,
+    #[serde(default)]
+    pub(crate) totals: Vec<RawTotal>,
     #[serde(default)]
     pub(crate) outputs: Vec<RawOutput>,
     #[serde(flatten)]
@@ -61,6 +64,21 @@ pub(crate) struct RawParameter {
 }
 
 #[derive(Deserialize)]
+pub(crate) struct RawTotal {
+    pub(crate) name: String,
+    pub(crate) kind: String,
+    pub(crate) length: Option<usize>,
+    pub(crate) covariates: Option<usize>,
+    pub(crate) ties: Option<String>,
+    pub(crate) clamp: Option<[f64; 2]>,
+    pub(crate) keys: Option<Vec<RawKey>>,
+    pub(crate) max_contributions: Option<u32>,
+    pub(crate) default: Option<RawDefault>,
+    #[serde(flatten)]
+    pub(crate) unknown: Unknown,
+}
+
+#[derive(Deserialize)]
 pub(crate) struct RawOutput {
     pub(crate) name: String,
     pub(crate) title: String,
@@ -80,6 +98,7 @@ pub(crate) struct RawOutput {
     pub(crate) model: Option<String>,
     pub(crate) scale: Option<String>,
     pub(crate) terms: Option<Vec<String>>,
+    pub(crate) of: Option<String>,
     #[serde(flatten)]
     pub(crate) unknown: Unknown,
 }

@@ -91,6 +91,8 @@ mod tests {
                 spec("rate", ParameterKind::Number { min: 0.0, max: 1.0, default: 0.5 }),
                 spec("all", ParameterKind::Flag { default: false }),
             ],
+            rounds: 0,
+            totals: Vec::new(),
             outputs: Vec::new(),
         }
     }

@@ -20,7 +20,11 @@
 //! Cohort world: `fn run(view: &View, parameters: &Parameters, out: &mut Outputs) ->
 //! Result<(), String>`, which reads batches and fills tables.
 //!
-//! Both are plain functions of plain structs, so they are tested natively with `cargo test`;
+//! Rounds world: `fn contribute(patient: &Patient, parameters: &Parameters, state: &[f64],
+//! to: &mut Contributions)` and `fn reduce(parameters: &Parameters, round: u32, state: &[f64],
+//! totals: &Totals) -> Step<Results>`; [`rounds`] has models that need no more than a call in each.
+//!
+//! All are plain functions of plain structs, so they are tested natively with `cargo test`;
 //! only the wasm build carries the glue to the host.
 
 #[cfg(target_family = "wasm")]
@@ -38,10 +42,10 @@ pub use bump::Bump;
 pub use column::{Column, Value};
 pub use contribution::Contribution;
 pub use regression::{Coefficient, Fit};
-pub use survival::Moment;
 /// Reads `analysis.toml`, given relative to the crate's folder, and declares `Parameters`,
-/// `Outputs`, and one struct per table with `Patient` or `View` around them.
+/// `Outputs` (in the rounds world `Contributions`, `Totals` and `Results`), and one struct per table with `Patient` or `View` around them.
 pub use sekisho_analysis_macros::analysis;
+pub use survival::Moment;
 
 #[doc(hidden)]
 pub use wit_bindgen;

@@ -34,6 +34,7 @@ fn world(world: World) -> v1::World {
     match world {
         World::PerPatient => v1::World::PerPatient,
         World::Cohort => v1::World::Cohort,
+        World::Rounds => v1::World::Rounds,
     }
 }
 

@@ -24,13 +24,13 @@ use crate::run::{Made, Prepared};
 const MOST_TEXT_CHARACTERS: usize = 1000;
 
 /// The outputs so far, in declared order.
-pub(super) struct Emitted {
+pub(crate) struct Emitted {
     bodies: Vec<Option<Output>>,
     cells_left: u64,
 }
 
 impl Emitted {
-    pub(super) fn new(run: &Prepared) -> Self {
+    pub(crate) fn new(run: &Prepared) -> Self {
         Self {
             bodies: vec![None; run.manifest.outputs.len()],
             cells_left: u64::from(run.limits.output_cells),
@@ -38,7 +38,7 @@ impl Emitted {
     }
 
     /// Every declared output must have been emitted, and count no more than there was.
-    pub(super) fn finish(self, patients: u64, rows_read: u64) -> Result<Vec<Made>, Failed> {
+    pub(crate) fn finish(self, patients: u64, rows_read: u64) -> Result<Vec<Made>, Failed> {
         let evidence =
             Evidence { host_verified: false, patients, cell_patients: vec![], rows_read };
         let made = self.bodies.into_iter().enumerate().map(|(at, output)| match output {
@@ -57,7 +57,7 @@ impl Emitted {
         }
     }
 
-    pub(super) fn table(
+    pub(crate) fn table(
         &mut self,
         run: &mut Prepared,
         output: u32,
@@ -86,7 +86,7 @@ impl Emitted {
         self.keep(run, output, Body::Table(table))
     }
 
-    pub(super) fn histogram(
+    pub(crate) fn histogram(
         &mut self,
         run: &mut Prepared,
         output: u32,
@@ -111,7 +111,7 @@ impl Emitted {
         self.keep(run, output, Body::Histogram(Histogram { unit, edges, series }))
     }
 
-    pub(super) fn text(&mut self, run: &Prepared, output: u32, text: String) -> Result<(), Failed> {
+    pub(crate) fn text(&mut self, run: &Prepared, output: u32, text: String) -> Result<(), Failed> {
         if !matches!(body(run, output), Some(OutputBody::Text)) {
             return Err(another_kind(output, "text"));
         }

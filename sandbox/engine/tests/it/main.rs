@@ -28,6 +28,8 @@ mod quota;
 #[cfg(test)]
 mod smith;
 #[cfg(test)]
+mod rounds;
+#[cfg(test)]
 mod support;
 #[cfg(test)]
 mod view;

@@ -91,15 +91,19 @@ fn column(table: &str, raw: RawColumn, world: World, errors: &mut Errors) -> Col
         errors.add("column_kind", &at, "what is looked up is a code, int or float");
     }
     match (world, kind) {
-        (World::PerPatient, ColumnKind::Patient) => {
-            errors.add("column_kind", &at, "per-patient analyses are never given the patient");
+        (world, ColumnKind::Patient) if world.by_patient() => {
+            errors.add(
+                "column_kind",
+                &at,
+                "analyses called by patient are never given the patient",
+            );
         }
-        (World::PerPatient, ColumnKind::Code) if raw.codes.is_empty() => {
+        (world, ColumnKind::Code) if world.by_patient() && raw.codes.is_empty() => {
             errors.add("codes", &at, "list the codes the analysis cares about in `codes`");
         }
-        (World::PerPatient, ColumnKind::Code) => errors.labels(&at, &raw.codes),
+        (world, ColumnKind::Code) if world.by_patient() => errors.labels(&at, &raw.codes),
         _ if !raw.codes.is_empty() => {
-            let message = "`codes` belongs to code columns of per-patient analyses";
+            let message = "`codes` belongs to code columns of analyses called by patient";
             errors.add("codes", &at, message);
         }
         _ => {}

@@ -10,9 +10,9 @@ use crate::raw::{RawDefault, RawKey, RawOutput, RawTableColumn};
 
 const MAX_OUTPUTS: usize = 32;
 const MAX_KEYS: usize = 4;
-const MAX_CELLS: usize = 10_000;
+pub(super) const MAX_CELLS: usize = 10_000;
 const MAX_TABLE_COLUMNS: usize = 32;
-const MAX_CONTRIBUTIONS: u32 = 256;
+pub(super) const MAX_CONTRIBUTIONS: u32 = 256;
 const MOST_CLAMP: f64 = 1e15;
 const LEAST_CLAMP: f64 = 1e-9;
 
@@ -48,19 +48,22 @@ fn output(
             "count" | "sum" | "histogram" | "quantile" | "contingency" | "survival",
         ) => OutputBody::Aggregate(aggregate(&at, raw, tables, errors)),
         (World::Cohort, "table") => OutputBody::Table(table(&at, raw, tables, errors)),
+        // Without dictionaries: a reducer learns nothing of the codes there are.
+        (World::Rounds, "table") => OutputBody::Table(table(&at, raw, &[], errors)),
         (World::Cohort, "histogram") => OutputBody::Histogram(histogram(&at, raw, tables, errors)),
         (World::Cohort, "survival") => OutputBody::Survival(SurvivalSpec {
             time_unit: unit(&at, raw.unit, errors),
             keys: keys(&at, raw.keys.unwrap_or_default(), world, tables, errors),
         }),
-        (World::Cohort, "coefficients") => {
+        (World::Cohort | World::Rounds, "coefficients") => {
             OutputBody::Coefficients(regression::coefficients(&at, raw, errors))
         }
-        (World::Cohort, "text") => OutputBody::Text,
+        (World::Cohort | World::Rounds, "text") => OutputBody::Text,
         (_, other) => {
             let kinds = match world {
                 World::PerPatient => "count, sum, histogram, quantile, contingency or survival",
                 World::Cohort => "table, histogram, survival, coefficients or text",
+                World::Rounds => "table, coefficients or text",
             };
             let message = format!("`{other}` must be {kinds} in the {} world", world.name());
             errors.add("output_kind", &at, message);
@@ -87,6 +90,7 @@ fn refuse_strangers(at: &str, raw: &RawOutput, world: World, errors: &mut Errors
         ("model", raw.model.is_some(), kind == "coefficients"),
         ("scale", raw.scale.is_some(), kind == "coefficients"),
         ("terms", raw.terms.is_some(), kind == "coefficients"),
+        ("of", raw.of.is_some(), kind == "coefficients" && world == World::Rounds),
         ("unit", raw.unit.is_some(), valued),
         ("max_contributions", raw.max_contributions.is_some(), host_made),
         ("default", raw.default.is_some(), host_made),
@@ -147,7 +151,7 @@ fn aggregate(at: &str, raw: RawOutput, tables: &[TableInput], errors: &mut Error
 }
 
 /// Ends of the range to which values are clamped.
-fn clamp(at: &str, given: Option<[f64; 2]>, errors: &mut Errors) -> [f64; 2] {
+pub(super) fn clamp(at: &str, given: Option<[f64; 2]>, errors: &mut Errors) -> [f64; 2] {
     let [low, high] = given.unwrap_or([f64::NAN, f64::NAN]);
     // The host keeps scaled integers: a range far outside medicine would lose digits.
     let sensible = low.abs() <= MOST_CLAMP && high.abs() <= MOST_CLAMP;
@@ -207,7 +211,7 @@ fn unit(at: &str, unit: Option<String>, errors: &mut Errors) -> String {
     unit
 }
 
-fn keys(
+pub(super) fn keys(
     at: &str,
     raw: Vec<RawKey>,
     world: World,

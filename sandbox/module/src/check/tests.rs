@@ -1,5 +1,7 @@
 use super::*;
-use crate::manifest::{AggregateKind, CoefficientScale, ColumnKind, Lookup, OutputBody, TableRole};
+use crate::manifest::{
+    AggregateKind, CoefficientScale, ColumnKind, Lookup, OutputBody, TableRole, Ties, TotalKind,
+};
 
 const PER_PATIENT: &str = r#"
 name = "km-by-sex"
@@ -238,6 +240,99 @@ fn a_regression_declares_its_terms_and_scale() {
         assert_eq!(found.iter().map(|(code, _)| *code).collect::<Vec<_>>(), [code], "{to}");
     }
     assert!(changed("unit = \"day\"", "terms = [\"age\"]")[0].0 == "unknown_key");
+}
+
+const ROUNDS: &str = r#"
+name = "cox"
+title = "Cox"
+world = "rounds"
+rounds = 30
+
+[[tables]]
+name = "lung"
+columns = [{ name = "time", kind = "int" }, { name = "sex", kind = "code", codes = ["1", "2"] }]
+
+[[totals]]
+name = "risk"
+kind = "cox"
+covariates = 2
+ties = "breslow"
+clamp = [0.0, 120.0]
+keys = [{ name = "sex", labels = ["male", "female"] }]
+
+[[totals]]
+name = "moments"
+kind = "vector"
+length = 3
+clamp = [-1.0, 1.0]
+keys = [{ name = "dead", labels = ["no", "yes"] }]
+default = { keys = [0], values = [0.0, 0.0, 1.0] }
+
+[[outputs]]
+name = "hazards"
+title = "Hazards"
+kind = "coefficients"
+model = "Cox"
+scale = "log_hazard"
+terms = ["age", "stage"]
+of = "risk"
+"#;
+
+#[test]
+fn a_manifest_of_rounds_is_read() {
+    let manifest = parse(ROUNDS).unwrap();
+    assert_eq!((manifest.world, manifest.rounds), (World::Rounds, 30));
+    let [risk, moments] = &manifest.totals[..] else { panic!() };
+    assert_eq!(risk.kind, TotalKind::Cox { covariates: 2, ties: Ties::Breslow });
+    assert_eq!((risk.arity(), risk.cells(), risk.cell(&[1])), (5, 2, Some(1)));
+    assert_eq!(moments.kind, TotalKind::Vector { length: 3 });
+    assert!(moments.tells_events() && moments.default.is_some());
+    let odds = ROUNDS.replace("log_hazard", "log_odds");
+    let odds = odds.replace("of = \"risk\"", "of = \"moments\"");
+    assert!(parse(&odds).is_ok());
+    assert_eq!((parse(COHORT).unwrap().rounds, parse(COHORT).unwrap().totals), (0, Vec::new()));
+}
+
+#[test]
+fn mistakes_in_rounds_have_their_codes() {
+    for (from, to, code) in [
+        ("rounds = 30", "", "rounds"),
+        ("rounds = 30", "rounds = 51", "rounds"),
+        ("kind = \"cox\"", "kind = \"risk\"", "total_kind"),
+        ("covariates = 2", "covariates = 65", "covariates"),
+        ("covariates = 2", "covariates = 2\nlength = 2", "unknown_key"),
+        ("ties = \"breslow\"", "ties = \"exact\"", "ties"),
+        ("clamp = [0.0, 120.0]", "", "clamp"),
+        ("length = 3", "length = 0", "length"),
+        ("length = 3", "", "length"),
+        ("length = 3", "length = 3\ncolour = 1", "unknown_key"),
+        ("name = \"moments\"", "name = \"risk\"", "duplicate"),
+        ("values = [0.0, 0.0, 1.0]", "values = [0.0]", "default"),
+        ("labels = [\"no\", \"yes\"]", "codes_of = \"lung.sex\"", "key_domain"),
+        ("of = \"risk\"", "", "of"),
+        ("of = \"risk\"", "of = \"moments\"", "of"),
+        ("log_hazard", "log_odds", "of"),
+        ("kind = \"coefficients\"", "kind = \"survival\"", "output_kind"),
+        (
+            "{ name = \"time\", kind = \"int\" }",
+            "{ name = \"p\", kind = \"patient\" }",
+            "column_kind",
+        ),
+    ] {
+        assert!(ROUNDS.contains(from), "{from}");
+        let found = codes(&ROUNDS.replacen(from, to, 1));
+        assert!(found.iter().any(|(c, _)| *c == code), "{to}: {found:?}");
+    }
+    // What belongs to rounds is refused elsewhere.
+    assert_eq!(cohort("world = \"cohort\"", "world = \"cohort\"\nrounds = 3")[0].0, "unknown_key");
+    let totals = ROUNDS.split_once("[[totals]]").unwrap().1.split_once("[[outputs]]").unwrap().0;
+    let found = codes(&format!("{PER_PATIENT}[[totals]]{totals}"));
+    assert_eq!(found, [("unknown_key", "totals".to_owned())]);
+    // A reducer is given no dictionary.
+    let (head, _) = ROUNDS.split_once("[[outputs]]").unwrap();
+    let table = "[[outputs]]\nname = \"t\"\ntitle = \"T\"\nkind = \"table\"\ncolumns = \
+                 [{ name = \"sex\", role = \"key\", codes_of = \"lung.sex\" }]\n";
+    assert_eq!(codes(&format!("{head}{table}"))[0].0, "key_domain");
 }
 
 /// The cohort manifest, which looks up a column by one that it does not declare.

@@ -7,6 +7,8 @@ pub struct CoefficientsSpec {
     pub scale: CoefficientScale,
     /// Labels of the terms, in the order of the positions by which a guest names them.
     pub terms: Vec<String>,
+    /// Rounds world: name of the total whose patients, and events, are the model's.
+    pub of: Option<String>,
 }
 
 /// What a unit of a term adds to.

@@ -48,7 +48,7 @@ fn column_of(kind: &str) -> String {
 }
 
 /// The row or series type of an output.
-fn output_type(output: &OutputSpec) -> String {
+pub(crate) fn output_type(output: &OutputSpec) -> String {
     let name = pascal(&output.name);
     match &output.body {
         OutputBody::Table(spec) => {
@@ -122,7 +122,7 @@ fn outputs(manifest: &Manifest) -> String {
 }
 
 /// What the positions that an output takes stand for.
-fn positions(body: &OutputBody) -> String {
+pub(crate) fn positions(body: &OutputBody) -> String {
     match body {
         OutputBody::Coefficients(spec) => format!(" Terms are positions in {:?}.", spec.terms),
         _ => String::new(),
@@ -184,16 +184,9 @@ fn glue(manifest: &Manifest) -> String {
          use sekisho::analysis::{{data, outputs as emit, parameters as given_parameters}};\n\
          use sekisho::analysis::types::{{ColumnData, Parameter}};\n\
          use sekisho::analysis::outputs::{{Cell, Series}};\n\
-         use ::sekisho_analysis::{{Column, Value}};\n\
+         use ::sekisho_analysis::Column;\n\
          pub fn dictionary(table: u32, column: u32) -> ::std::vec::Vec<::std::string::String> \
-         {{ data::dictionary(table, column) }}\n{readers}\n\
-         #[allow(dead_code)] fn count(value: Value<i64>) -> Cell {{ match value {{ \
-         Value::Given(v) => Cell::Count(v), Value::Missing => Cell::Missing, \
-         Value::Suppressed => Cell::Suppressed }} }}\n\
-         #[allow(dead_code)] fn number(value: Value<f64>) -> Cell {{ match value {{ \
-         Value::Given(v) if v.is_finite() => Cell::Number(v), \
-         Value::Given(_) | Value::Missing => Cell::Missing, \
-         Value::Suppressed => Cell::Suppressed }} }}\n\
+         {{ data::dictionary(table, column) }}\n{readers}\n{CELLS}\
          struct Analysis;\n\
          impl Guest for Analysis {{ fn run() -> ::core::result::Result<(), ::std::string::String> \
          {{\n#[allow(unused_variables)] let given = given_parameters::values();\n{parameters}\n\
@@ -204,6 +197,16 @@ fn glue(manifest: &Manifest) -> String {
         parameters = shared::read_parameters(manifest),
     )
 }
+
+/// Functions of the glue that make cells of a table's values.
+pub(crate) const CELLS: &str = "use ::sekisho_analysis::Value;\n\
+     #[allow(dead_code)] fn count(value: Value<i64>) -> Cell { match value { \
+     Value::Given(v) => Cell::Count(v), Value::Missing => Cell::Missing, \
+     Value::Suppressed => Cell::Suppressed } }\n\
+     #[allow(dead_code)] fn number(value: Value<f64>) -> Cell { match value { \
+     Value::Given(v) if v.is_finite() => Cell::Number(v), \
+     Value::Given(_) | Value::Missing => Cell::Missing, \
+     Value::Suppressed => Cell::Suppressed } }\n";
 
 fn reader(at: usize, table: &TableInput) -> String {
     let (name, batch) = (snake(&table.name), pascal(&table.name));
@@ -236,28 +239,31 @@ fn reader(at: usize, table: &TableInput) -> String {
     )
 }
 
+/// Turns the rows of a table into cells.
+pub(crate) fn cells(spec: &TableSpec) -> String {
+    let cells: Vec<String> = spec
+        .columns
+        .iter()
+        .map(|column| {
+            let field = snake(&column.name);
+            match column.role {
+                TableRole::Key(_) => format!("Cell::Key(row.{field})"),
+                TableRole::PatientCount | TableRole::Count => format!("count(row.{field})"),
+                TableRole::Statistic => format!("number(row.{field})"),
+            }
+        })
+        .collect();
+    format!(
+        ".into_iter().map(|row| ::std::vec![{}]).collect::<::std::vec::Vec<_>>()",
+        cells.join(", ")
+    )
+}
+
 fn emit(at: usize, output: &OutputSpec) -> String {
     let name = snake(&output.name);
     match &output.body {
-        OutputBody::Table(TableSpec { columns }) => {
-            let cells: Vec<String> = columns
-                .iter()
-                .map(|column| {
-                    let field = snake(&column.name);
-                    match column.role {
-                        TableRole::Key(_) => format!("Cell::Key(row.{field})"),
-                        TableRole::PatientCount | TableRole::Count => {
-                            format!("count(row.{field})")
-                        }
-                        TableRole::Statistic => format!("number(row.{field})"),
-                    }
-                })
-                .collect();
-            format!(
-                "emit::emit_table({at}, &outputs.{name}.into_iter().map(|row| \
-                 ::std::vec![{}]).collect::<::std::vec::Vec<_>>());\n",
-                cells.join(", ")
-            )
+        OutputBody::Table(spec) => {
+            format!("emit::emit_table({at}, &outputs.{name}{});\n", cells(spec))
         }
         OutputBody::Histogram(spec) => {
             let keys: Vec<String> =

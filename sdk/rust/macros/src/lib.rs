@@ -1,7 +1,7 @@
 //! The `analysis!` macro: from a manifest to the types of one analysis.
 //!
-//! Start at [`analysis`]; `shared.rs` writes what both worlds have, `per_patient.rs` and
-//! `cohort.rs` the rest. Code is written as text and parsed by the compiler, which keeps this
+//! Start at [`analysis`]; `shared.rs` writes what all worlds have, `per_patient.rs`,
+//! `rounds.rs` and `cohort.rs` the rest. Code is written as text and parsed by the compiler, which keeps this
 //! crate free of parsing libraries.
 
 use std::path::PathBuf;
@@ -12,6 +12,7 @@ use sekisho_module::{Manifest, World};
 mod cohort;
 mod names;
 mod per_patient;
+mod rounds;
 mod shared;
 
 /// Declares the types of the analysis whose manifest is named, relative to the crate's folder.
@@ -38,6 +39,7 @@ fn expand(input: &str) -> Result<String, String> {
     code += &match manifest.world {
         World::PerPatient => per_patient::code(&manifest),
         World::Cohort => cohort::code(&manifest),
+        World::Rounds => rounds::code(&manifest),
     };
     Ok(code)
 }

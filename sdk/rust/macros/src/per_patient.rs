@@ -8,6 +8,11 @@ use crate::names::{pascal, snake};
 use crate::shared;
 
 pub(crate) fn code(manifest: &Manifest) -> String {
+    format!("{}{}{}", patient(manifest), outputs(manifest), glue(manifest))
+}
+
+/// `struct Patient` with the rows of every table.
+pub(crate) fn patient(manifest: &Manifest) -> String {
     let rows: String = manifest.tables.iter().map(row).collect();
     let tables: String = manifest
         .tables
@@ -23,9 +28,7 @@ pub(crate) fn code(manifest: &Manifest) -> String {
         .collect();
     format!(
         "{rows}/// One patient's records.\n\
-         #[derive(Clone, Debug, Default, PartialEq)] pub struct Patient {{ {tables} }}\n{}{}",
-        outputs(manifest),
-        glue(manifest)
+         #[derive(Clone, Debug, Default, PartialEq)] pub struct Patient {{ {tables} }}\n"
     )
 }
 
@@ -78,12 +81,17 @@ fn outputs(manifest: &Manifest) -> String {
             _ => None,
         })
         .collect();
+    contributions("Outputs", &methods)
+}
+
+/// The type that collects what a patient contributes, with a method for each place.
+pub(crate) fn contributions(name: &str, methods: &str) -> String {
     format!(
         "/// What this patient contributes.\n\
-         #[derive(Clone, Debug, Default, PartialEq)] pub struct Outputs {{ \
+         #[derive(Clone, Debug, Default, PartialEq)] pub struct {name} {{ \
          /// The contributions so far, in the order they were made.\n\
          pub contributions: ::std::vec::Vec<::sekisho_analysis::Contribution> }}\n\
-         impl Outputs {{ {methods} }}\n"
+         impl {name} {{ {methods} }}\n"
     )
 }
 
@@ -128,26 +136,41 @@ fn method(at: usize, name: &str, title: &str, spec: &Aggregate) -> String {
 }
 
 fn glue(manifest: &Manifest) -> String {
-    let read: String =
-        manifest.tables.iter().enumerate().map(|(at, t)| read_table(at, t)).collect();
     format!(
-        "const _: fn(&Patient, &Parameters, &mut Outputs) = contribute;\n\
-         #[cfg(target_family = \"wasm\")] #[global_allocator] \
-         static HEAP: ::sekisho_analysis::Bump = ::sekisho_analysis::Bump::new();\n\
-         #[cfg(target_family = \"wasm\")] mod glue {{\n{bindings}\n\
-         use sekisho::analysis::types::{{ColumnData, Column}};\n\
+        "const _: fn(&Patient, &Parameters, &mut Outputs) = contribute;\n{heap}\
+         #[cfg(target_family = \"wasm\")] mod glue {{\n{bindings}\n{read}\
          struct Analysis;\n\
-         fn present(column: &Column, row: usize) -> bool {{ column.validity.is_empty() || \
-         column.validity.get(row / 8).is_some_and(|b| b >> (row % 8) & 1 == 1) }}\n\
          impl Guest for Analysis {{ fn contribute(tables: ::std::vec::Vec<Table>, \
          given: ::std::vec::Vec<Parameter>) -> ::std::vec::Vec<Contribution> {{\n\
-         {parameters}\n#[allow(unused_mut)] let mut patient = super::Patient::default();\n{read}\n\
          let mut outputs = super::Outputs::default();\n\
-         super::contribute(&patient, &parameters, &mut outputs);\n\
-         outputs.contributions.into_iter().map(|c| Contribution {{ output: c.output, \
-         keys: c.keys, values: c.values }}).collect() }} }}\n\
+         super::contribute(&patient(&tables), &parameters(&given), &mut outputs);\n\
+         outputs.contributions.into_iter().map(contribution).collect() }} }}\n\
          export!(Analysis);\n}}\n",
+        heap = HEAP,
         bindings = shared::bindings("per-patient"),
+        read = read(manifest),
+    )
+}
+
+/// The heap of a guest that lives for one call.
+pub(crate) const HEAP: &str = "#[cfg(target_family = \"wasm\")] #[global_allocator] \
+     static HEAP: ::sekisho_analysis::Bump = ::sekisho_analysis::Bump::new();\n";
+
+/// Functions of the glue that read a patient and the parameters, and write a contribution.
+pub(crate) fn read(manifest: &Manifest) -> String {
+    let tables: String =
+        manifest.tables.iter().enumerate().map(|(at, t)| read_table(at, t)).collect();
+    format!(
+        "use sekisho::analysis::types::{{ColumnData, Column}};\n\
+         fn present(column: &Column, row: usize) -> bool {{ column.validity.is_empty() || \
+         column.validity.get(row / 8).is_some_and(|b| b >> (row % 8) & 1 == 1) }}\n\
+         fn patient(tables: &[Table]) -> super::Patient {{\n\
+         #[allow(unused_mut)] let mut patient = super::Patient::default();\n{tables}\n\
+         patient }}\n\
+         #[allow(unused_variables)] fn parameters(given: &[Parameter]) -> super::Parameters {{\n\
+         {parameters}\nparameters }}\n\
+         fn contribution(one: ::sekisho_analysis::Contribution) -> Contribution {{ \
+         Contribution {{ output: one.output, keys: one.keys, values: one.values }} }}\n",
         parameters = shared::read_parameters(manifest),
     )
 }

@@ -10,7 +10,7 @@ use crate::run::Prepared;
 const CELLS_PER_TERM: usize = 8;
 
 impl Emitted {
-    pub(in crate::cohort) fn coefficients(
+    pub(crate) fn coefficients(
         &mut self,
         run: &Prepared,
         output: u32,

@@ -19,5 +19,5 @@ pub(super) fn coefficients(at: &str, raw: RawOutput, errors: &mut Errors) -> Coe
     }
     errors.at_most(at, "terms", terms.len(), MAX_TERMS);
     errors.labels(at, &terms);
-    CoefficientsSpec { model, scale, terms }
+    CoefficientsSpec { model, scale, terms, of: raw.of }
 }
