@@ -2,7 +2,7 @@
 # Everything that `make test` checks once set-up is done, cheapest first, each
 # step with its time. Stops at the first step that fails.
 #   infra/check.sh           all steps
-#   infra/check.sh NAME..    only these: fmt buf deny machete build guests doctests tests, or
+#   infra/check.sh NAME..    only these: fmt buf deny machete build guests sdk doctests tests, or
 #                            clippy, which lints without building
 set -euo pipefail
 # shellcheck source=infra/env.sh
@@ -52,6 +52,14 @@ step_build() { linted cargo build --workspace --bins --tests --benches "${LOCKED
 
 step_guests() { COMPONENTIZE=$BIN_DIR/componentize infra/build-wasm.sh; }
 
+# The SDK and the examples are plain functions natively.
+step_sdk() {
+  local workspace
+  for workspace in sdk/rust sdk/examples; do
+    (cd "$workspace" && cargo test --quiet "${LOCKED[@]}")
+  done
+}
+
 step_doctests() { linted cargo test --workspace --doc --quiet "${LOCKED[@]}"; }
 
 step_tests() { linted cargo nextest run --workspace --no-fail-fast "${LOCKED[@]}"; }
@@ -63,7 +71,7 @@ run() {
   say "$1: passed in $((SECONDS - started)) s"
 }
 
-(($#)) || set -- fmt buf deny machete build guests doctests tests
+(($#)) || set -- fmt buf deny machete build guests sdk doctests tests
 for name in "$@"; do
   declare -F "step_$name" >/dev/null || die "no step is called $name"
   run "$name"

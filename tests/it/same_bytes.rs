@@ -34,7 +34,15 @@ fn ou_3_what_was_tried_on_dummy_data_is_what_runs() {
         parameters: &["suppress_below=5"],
         agreement: AgreementFile::for_ehr,
     };
-    for case in [lung, ehr] {
+    let rounds = Case {
+        analysis: example("cox-mortality"),
+        profile: "lung",
+        patients: 400,
+        version: "v3",
+        parameters: &[],
+        agreement: AgreementFile::for_mortality,
+    };
+    for case in [lung, ehr, rounds] {
         case.holds(&site, &staff);
     }
     log::verified(&site);

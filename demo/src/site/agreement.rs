@@ -123,6 +123,13 @@ impl AgreementFile {
         Self::new("Lung cancer survival", "lung", staff, &[("lung", &["time", "status", "sex"])])
     }
 
+    /// The view that the example `cox-mortality` needs.
+    #[must_use]
+    pub fn for_mortality(staff: &Staff) -> Self {
+        let columns = &["time", "status", "age", "sex", "ph_ecog"];
+        Self::new("Mortality by performance status", "lung", staff, &[("lung", columns)])
+    }
+
     /// The view that the example `crosstab` needs.
     #[must_use]
     pub fn for_ehr(staff: &Staff) -> Self {
