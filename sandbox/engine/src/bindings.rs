@@ -31,6 +31,7 @@ pub(crate) mod cohort {
         with: {
             "sekisho:analysis/types": crate::bindings::per_patient::sekisho::analysis::types,
             "sekisho:analysis/data.reader": crate::cohort::Reader,
+            "sekisho:analysis/data.query": crate::cohort::Query,
         },
     });
 }

@@ -5,6 +5,7 @@ mod emit;
 mod host;
 mod unseen;
 
+use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
 
@@ -14,14 +15,17 @@ use wasmtime::{Engine, Store, Trap};
 
 use crate::bindings::cohort::{Cohort, CohortPre};
 use crate::failure::Failed;
+use crate::query::{Memory, Queries};
 use crate::run::{Made, Notes, Prepared};
 use crate::sandbox::Bounds;
 use crate::{Compiled, ProgressSink, compile};
 pub(crate) use emit::Emitted;
 use host::Host;
+#[cfg(test)]
 pub(crate) use host::Numbers;
-#[allow(unreachable_pub, reason = "the generated bindings name it in public signatures")]
-pub use host::Reader;
+pub(crate) use host::Seen;
+#[allow(unreachable_pub, reason = "the generated bindings name them in public signatures")]
+pub use host::{Query, Reader};
 
 /// Stack of the guest's thread: the guest's own stack and room for the host's imports.
 const THREAD_STACK_BYTES: usize = 8 << 20;
@@ -40,15 +44,16 @@ pub(crate) fn run(
     let deadline = run.deadline;
     let fuel = run.limits.cohort_fuel;
     let (tell, hear) = mpsc::channel();
+    let memory = Memory::of(run.limits.memory_bytes);
     let host = Host {
-        bounds: Bounds::new(run.limits.memory_bytes),
+        bounds: Bounds::sharing(run.limits.memory_bytes, Arc::clone(&memory)),
+        queries: Queries::new(memory),
         emitted: Emitted::new(&run),
+        seen: Seen::new(run.limits),
         run,
         scans,
         resources: ResourceTable::new(),
         opened: 0,
-        patients: Numbers::default(),
-        rows_read: 0,
         progress: tell,
         failed: None,
     };
@@ -110,8 +115,8 @@ fn call(engine: &Engine, ready: &CohortPre<Host>, host: Host, fuel: Option<u64>)
         Err(error) => Err(host.failed.take().unwrap_or_else(|| classify(&error, &host.bounds))),
     };
     Ended {
-        rows_read: host.rows_read,
-        patients: host.patients.len(),
+        rows_read: host.seen.rows(),
+        patients: host.seen.patients(),
         peak_memory: host.bounds.peak_memory,
         fuel_used,
         made: result.and_then(|()| host.finish()),

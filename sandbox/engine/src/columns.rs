@@ -49,7 +49,7 @@ impl ColumnBuffer {
             ColumnData::Ints(to) => copy::<Int64Type>(to, array, start, len),
             ColumnData::Floats(to) => copy::<Float64Type>(to, array, start, len),
             ColumnData::Dates(to) => copy::<Date32Type>(to, array, start, len),
-            ColumnData::Patients(_) => false,
+            ColumnData::Patients(to) => copy::<UInt32Type>(to, array, start, len),
         };
         if !copied {
             return Err(Failed::environment("data_type", "a column has another type than stored"));

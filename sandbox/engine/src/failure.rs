@@ -8,7 +8,7 @@ use crate::run::Notes;
 use crate::{RunFailure, SourceError};
 
 /// A failure on its way to [`RunFailure`](crate::RunFailure).
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Failed {
     pub(crate) class: FailureClass,
     /// Stable and made by the host.

@@ -1,8 +1,9 @@
 //! Runs one analysis: a component and its manifest over an opened view, to typed outputs with
 //! the host's evidence and the disclosure findings.
 //!
-//! Start at [`compile`] and [`run`], then `per_patient.rs`, `rounds.rs` and `cohort.rs` (the worlds), `sandbox.rs` (the
-//! wasmtime configuration), `scan.rs` (DataFusion over the view).
+//! Start at [`compile`] and [`run`], then `per_patient.rs`, `rounds.rs` and `cohort.rs` (the
+//! worlds), `sandbox.rs` (the wasmtime configuration), `scan.rs` (DataFusion over the view),
+//! `query.rs` (the guest's SQL).
 //!
 //! Invariants
 //! - A guest is linked to `sekisho:analysis` and to nothing else (design invariant 2).
@@ -28,6 +29,7 @@ mod lookup;
 mod merge;
 mod own_codes;
 mod per_patient;
+mod query;
 mod regression;
 mod rounds;
 mod run;

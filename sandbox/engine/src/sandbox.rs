@@ -6,12 +6,16 @@
 //! ten million rows fuel cost about a fifth more for a plain scan, and up to twice the time for
 //! a guest that computes.
 
+use std::sync::Arc;
+
 use sekisho_module::FEATURES;
 use wasmparser::WasmFeatures;
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, OptLevel, PoolingAllocationConfig,
     ResourceLimiter, Strategy, WasmBacktraceDetails,
 };
+
+use crate::query::Memory;
 
 /// How the compute of a guest is bounded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +93,8 @@ fn pool(memory_bytes: usize) -> PoolingAllocationConfig {
 /// Bounds memory growth and remembers the largest memory.
 pub(crate) struct Bounds {
     memory_bytes: usize,
+    /// What else the run holds, where that counts as well.
+    shared: Option<Arc<Memory>>,
     pub(crate) peak_memory: usize,
     /// A growth was refused: tells exhaustion from other traps.
     pub(crate) refused: bool,
@@ -96,7 +102,12 @@ pub(crate) struct Bounds {
 
 impl Bounds {
     pub(crate) fn new(memory_bytes: usize) -> Self {
-        Self { memory_bytes, peak_memory: 0, refused: false }
+        Self { memory_bytes, shared: None, peak_memory: 0, refused: false }
+    }
+
+    /// Shares its limit with the queries of the run.
+    pub(crate) fn sharing(memory_bytes: usize, memory: Arc<Memory>) -> Self {
+        Self { shared: Some(memory), ..Self::new(memory_bytes) }
     }
 }
 
@@ -107,7 +118,8 @@ impl ResourceLimiter for Bounds {
         desired: usize,
         _maximum: Option<usize>,
     ) -> wasmtime::Result<bool> {
-        let granted = desired <= self.memory_bytes;
+        let granted = desired <= self.memory_bytes
+            && self.shared.as_ref().is_none_or(|memory| memory.grow_guest(desired));
         if granted {
             self.peak_memory = self.peak_memory.max(desired);
         } else {

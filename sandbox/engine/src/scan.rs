@@ -33,7 +33,7 @@ use crate::view::{Dictionaries, TableView};
 pub(crate) use ahead::ReadAhead;
 pub(crate) use held::HeldCodes;
 use order::Order;
-pub(crate) use order::{Block, Run};
+pub(crate) use order::{BLOCK_ROWS, Block, Run};
 use stream::Layout;
 
 /// Plans scans over one opened dataset version.
@@ -79,20 +79,35 @@ impl Scanner {
     ) -> Result<Scan, Failed> {
         let filter = filter::parse(&self.context, view)?;
         let layout = Layout::new(&*self.data, view, filter.as_ref(), dictionaries)?;
-        let partitions = stream::partitions(&self.data, &layout, scanned);
+        let (data, scanned) = (Arc::clone(&self.data), Arc::clone(scanned));
+        let source = Planner { context: self.context.clone(), data, filter, scanned };
+        Scan::over(Arc::new(source), layout, self.order.clone())
+    }
+}
+
+/// What scans of one table are planned with.
+struct Planner {
+    context: SessionContext,
+    data: Arc<dyn Source>,
+    filter: Option<Expr>,
+    scanned: Arc<AtomicU64>,
+}
+
+impl Planner {
+    fn plan(&self, layout: &Layout) -> Result<Arc<dyn ExecutionPlan>, Failed> {
+        let partitions = stream::partitions(&self.data, layout, &self.scanned);
         let table = StreamingTable::try_new(layout.schema(), partitions).map_err(query)?;
         let mut frame = self.context.read_table(Arc::new(table)).map_err(query)?;
-        if let Some(filter) = filter {
+        if let Some(filter) = self.filter.clone() {
             frame = frame.filter(filter).map_err(query)?;
         }
         let wanted = layout.guest_columns().map(|c| Expr::Column(Column::from_name(c)));
         let frame = frame.select(wanted.collect::<Vec<_>>()).map_err(query)?;
         let plan = block_on(frame.create_physical_plan()).map_err(query)?;
-        let buckets = self.data.buckets();
-        if plan.output_partitioning().partition_count() != buckets as usize {
+        if plan.output_partitioning().partition_count() != self.data.buckets() as usize {
             return Err(Failed::environment("query", "the plan does not keep the buckets"));
         }
-        Ok(Scan { plan, task: self.context.task_ctx(), order: self.order.clone(), buckets })
+        Ok(plan)
     }
 }
 
@@ -100,6 +115,8 @@ impl Scanner {
 /// columns.
 #[derive(Clone)]
 pub(crate) struct Scan {
+    planner: Arc<Planner>,
+    layout: Layout,
     plan: Arc<dyn ExecutionPlan>,
     task: Arc<TaskContext>,
     order: Order,
@@ -107,6 +124,18 @@ pub(crate) struct Scan {
 }
 
 impl Scan {
+    fn over(planner: Arc<Planner>, layout: Layout, order: Order) -> Result<Self, Failed> {
+        let (plan, buckets) = (planner.plan(&layout)?, planner.data.buckets());
+        let task = planner.context.task_ctx();
+        Ok(Self { planner, layout, plan, task, order, buckets })
+    }
+
+    /// The same pass over only these of its declared columns; the others are not read.
+    pub(crate) fn only(&self, columns: &[usize]) -> Result<Self, Failed> {
+        let layout = self.layout.only(columns);
+        Self::over(Arc::clone(&self.planner), layout, self.order.clone())
+    }
+
     pub(crate) fn bucket(&self, bucket: u32) -> Result<BucketRows, Failed> {
         let stream = self.plan.execute(bucket as usize, Arc::clone(&self.task));
         Ok(BucketRows(stream.map_err(query)?))

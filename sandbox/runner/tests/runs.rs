@@ -172,6 +172,33 @@ fn inv_9_the_same_run_gives_the_same_bytes() {
 }
 
 #[test]
+fn a_query_finds_in_the_jail_what_a_reader_counts() {
+    let data = visits();
+    let (asking, reading) = (spec("by-site-query", &data), spec("by-site", &data));
+    let (asked, read) = (succeeded(&asking), succeeded(&reading));
+    assert_eq!(opened(&asking, &asked), opened(&reading, &read));
+}
+
+#[test]
+fn a_query_that_takes_too_much_ends_as_a_limit() {
+    let data = visits();
+    let cross = "FROM visits a, visits b, visits c, visits d";
+    for (sql, code) in [
+        (format!("SELECT a.weight, b.patient {cross}"), "query_memory"),
+        (format!("SELECT count(*) {cross}, visits e"), "wall_time"),
+        (format!("SELECT 1{}", "+1".repeat(9_000)), "query_size"),
+        (format!("SELECT {}1", "(".repeat(9_000)), "query_size"),
+    ] {
+        let mut spec = spec("asks", &data);
+        spec.manifest = spec.manifest.replace("SELECT 1 AS one", &sql);
+        let limits = spec.ticket.limits.as_mut().unwrap();
+        (limits.wall_seconds, limits.memory_bytes) = (3, 64 << 20);
+        let failure = failed(&spec);
+        assert_eq!((failure.class, failure.code.as_str()), (FailureClass::LimitExceeded, code));
+    }
+}
+
+#[test]
 fn outputs_open_only_in_their_own_place() {
     let data = visits();
     let spec = spec("columns", &data);

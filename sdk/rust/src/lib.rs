@@ -18,7 +18,12 @@
 //! ```
 //!
 //! Cohort world: `fn run(view: &View, parameters: &Parameters, out: &mut Outputs) ->
-//! Result<(), String>`, which reads batches and fills tables.
+//! Result<(), String>`, which reads batches, or asks SQL of the view, and fills tables.
+//! ```ignore
+//! for rows in view.query("SELECT site, count(DISTINCT patient) AS n FROM visits GROUP BY 1", &[])? {
+//!     let (site, n) = (rows.codes("site")?, rows.ints("n")?);
+//! }
+//! ```
 //!
 //! Rounds world: `fn contribute(patient: &Patient, parameters: &Parameters, state: &[f64],
 //! to: &mut Contributions)` and `fn reduce(parameters: &Parameters, round: u32, state: &[f64],
@@ -27,6 +32,7 @@
 //! All are plain functions of plain structs, so they are tested natively with `cargo test`;
 //! only the wasm build carries the glue to the host.
 
+mod answer;
 #[cfg(target_family = "wasm")]
 mod bump;
 mod column;
@@ -37,6 +43,7 @@ mod survival;
 pub mod rates;
 pub mod rounds;
 
+pub use answer::{Answer, Argument, Rows, Told, Values};
 #[cfg(target_family = "wasm")]
 pub use bump::Bump;
 pub use column::{Column, Value};
@@ -47,5 +54,7 @@ pub use regression::{Coefficient, Fit};
 pub use sekisho_analysis_macros::analysis;
 pub use survival::Moment;
 
+#[doc(hidden)]
+pub use answer::Pull;
 #[doc(hidden)]
 pub use wit_bindgen;

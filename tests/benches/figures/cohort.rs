@@ -26,6 +26,10 @@ pub(crate) fn measure(extent: Extent) -> anyhow::Result<Vec<Figure>> {
     let ours = || Ok(run.once()?.seconds);
     let layout = Turns::take("cohort, same layout", extent.rounds, ours, || loop_over(&as_sealed))?;
     let plain = Turns::take("cohort, usual file", extent.rounds, ours, || loop_over(&usual))?;
+    let query = Run::new(&Guest::named("by-site-query"), &sealed)?;
+    compare(&query.once()?, &native::by_site(&as_sealed, SITES as usize)?, &sealed)?;
+    let asked = || Ok(query.once()?.seconds);
+    let asked = Turns::take("cohort, by a query", extent.rounds, asked, || loop_over(&as_sealed))?;
     let start = start(extent)?;
     note(&format!("cohort: process, jail, compilation and end take {:.1} ms", start * 1e3));
     let speed = |seconds: f64| format!("{:.1} M rows/s", rows as f64 / seconds / 1e6);
@@ -40,6 +44,7 @@ pub(crate) fn measure(extent: Extent) -> anyhow::Result<Vec<Figure>> {
     Ok(vec![
         figure("cohort run, whole, against a loop over the same file unencrypted", &layout, ""),
         figure("the same against a loop over an uncompressed file", &plain, ""),
+        figure("the same asked in SQL, against a loop over the same file", &asked, ""),
         Figure {
             what: "its scan and aggregate (without start and compilation), same file unencrypted"
                 .to_owned(),

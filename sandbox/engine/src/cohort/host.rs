@@ -1,6 +1,7 @@
 //! The imports of the cohort world.
 
 mod numbers;
+mod query;
 
 use std::sync::mpsc::Sender;
 use std::time::Instant;
@@ -14,11 +15,16 @@ use crate::bindings::cohort::sekisho::analysis::{data, outputs, parameters};
 use crate::bindings::types::{self, Column, ColumnData, Parameter};
 use crate::columns::ColumnBuffer;
 use crate::failure::Failed;
+use crate::query::Queries;
 use crate::run::{Made, Prepared};
 use crate::sandbox::Bounds;
 use crate::scan::{Block, ReadAhead, Run, Scan};
 use crate::view::TableView;
+#[cfg(test)]
 pub(crate) use numbers::Numbers;
+pub(crate) use numbers::Seen;
+#[allow(unreachable_pub, reason = "the generated bindings name it in public signatures")]
+pub use query::Query;
 
 /// Times a run may open tables.
 const MOST_OPENINGS: u32 = 64;
@@ -32,8 +38,8 @@ pub(crate) struct Host {
     pub(super) scans: Vec<Scan>,
     pub(super) resources: ResourceTable,
     pub(super) opened: u32,
-    pub(super) patients: Numbers,
-    pub(super) rows_read: u64,
+    pub(super) queries: Queries,
+    pub(super) seen: Seen,
     pub(super) emitted: Emitted,
     pub(super) progress: Sender<u32>,
     /// Why an import ended the run.
@@ -51,7 +57,7 @@ pub struct Reader {
 
 impl Host {
     pub(super) fn finish(self) -> Result<Vec<Made>, Failed> {
-        self.emitted.finish(self.patients.len(), self.rows_read)
+        self.emitted.finish(self.seen.patients(), self.seen.rows())
     }
 
     /// Ends the run: the guest sees a trap, the host remembers why.
@@ -89,9 +95,7 @@ impl Host {
         };
         let Some(block) = reader.block(scan)? else { return Ok(None) };
         let runs = block.take(most.clamp(1, MOST_ROWS) as usize);
-        let made = make(view, block.parts(), &runs, &mut self.patients)?;
-        self.rows_read += u64::from(made.rows);
-        self.run.limits.check_rows(self.rows_read)?;
+        let made = make(view, block.parts(), &runs, &self.seen)?;
         if let Some(tenths) = self.run.progress() {
             // The receiver lives as long as the guest's thread.
             let _ = self.progress.send(tenths);
@@ -130,7 +134,7 @@ fn make(
     view: &TableView,
     parts: &[RecordBatch],
     runs: &[Run],
-    patients: &mut Numbers,
+    seen: &Seen,
 ) -> Result<data::Batch, Failed> {
     let rows = runs.iter().map(|run| run.rows).sum();
     let mut columns = Vec::with_capacity(view.columns.len() + 1);
@@ -145,10 +149,7 @@ fn make(
         }
         columns.push(buffer.finish());
     }
-    let mut numbers = Vec::with_capacity(rows);
-    for run in runs {
-        numbers.resize(numbers.len() + run.rows, patients.of(run.token));
-    }
+    let numbers = seen.number(runs)?;
     if let Some(at) = view.patient_at {
         let column = Column { data: ColumnData::Patients(numbers), validity: Vec::new() };
         columns.insert(at.min(columns.len()), column);

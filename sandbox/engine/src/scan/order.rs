@@ -23,7 +23,7 @@ use crate::keyed::Keyed;
 use crate::merge::tokens;
 
 /// Rows that are put in order together, and held for it.
-pub(super) const BLOCK_ROWS: usize = 131_072;
+pub(crate) const BLOCK_ROWS: usize = 131_072;
 
 /// A keyed order.
 #[derive(Clone)]

@@ -75,6 +75,23 @@ impl Layout {
         Ok(Self { table, read, columns, declared, schema })
     }
 
+    /// Of the declared columns only these; those the row filter names stay.
+    pub(super) fn only(&self, wanted: &[usize]) -> Self {
+        let token = self.schema.fields().first().cloned();
+        let (mut fields, mut read, mut columns) = (Vec::from_iter(token), Vec::new(), Vec::new());
+        for at in wanted.iter().copied().chain(self.declared..self.columns.len()) {
+            let name = |(place, _): &(usize, How)| self.read.get(place.checked_sub(1)?);
+            let Some(column) = self.columns.get(at) else { continue };
+            let (Some(name), Some(field)) = (name(column), self.schema.fields().get(at + 1)) else {
+                continue;
+            };
+            columns.push((place(&mut read, name), column.1.clone()));
+            fields.push(Arc::clone(field));
+        }
+        let (table, schema) = (self.table.clone(), Arc::new(Schema::new(fields)));
+        Self { table, read, columns, declared: wanted.len(), schema }
+    }
+
     pub(super) fn schema(&self) -> SchemaRef {
         Arc::clone(&self.schema)
     }

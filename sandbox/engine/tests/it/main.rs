@@ -24,11 +24,13 @@ mod misfit;
 mod own_codes;
 mod per_patient;
 #[cfg(test)]
+mod query;
+#[cfg(test)]
 mod quota;
 #[cfg(test)]
-mod smith;
-#[cfg(test)]
 mod rounds;
+#[cfg(test)]
+mod smith;
 #[cfg(test)]
 mod support;
 #[cfg(test)]

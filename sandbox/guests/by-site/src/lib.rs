@@ -59,6 +59,7 @@ mod tests {
                 weight: Column::from(vec![Some(50.0), None, Some(60.0), Some(70.0)]),
             }],
             visits_site_codes: vec!["east".into(), "west".into()],
+            ..View::default()
         };
         let mut out = Outputs::default();
         run(&view, &Parameters::default(), &mut out).unwrap();

@@ -146,6 +146,7 @@ mod tests {
                 value: Column::from(vec![Some(6.0), Some(7.0), Some(4.1)]),
             }],
             labs_item_codes: vec!["ALB".into(), HBA1C.into()],
+            ..View::default()
         }
     }
 

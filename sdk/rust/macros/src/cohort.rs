@@ -163,6 +163,14 @@ fn view(manifest: &Manifest) -> String {
             wasm += &format!("{head} {{ glue::dictionary({at}, {column_at}) }}\n");
         }
     }
+    fields += "/// What `query()` gives, by its SQL.\n\
+               pub answers: ::std::vec::Vec<(::std::string::String, ::sekisho_analysis::Told)>,\n";
+    native += &query(
+        "let told = self.answers.iter().find(|(known, _)| known == sql); \
+         told.map(|(_, told)| told.clone().answer()).ok_or_else(|| \
+         ::std::format!(\"the test has no answer to {sql}\"))",
+    );
+    wasm += &query("::core::result::Result::Ok(glue::query(sql, arguments))");
     format!(
         "/// The view of the data. Tests fill the fields; in the sandbox the host answers.\n\
          #[cfg(not(target_family = \"wasm\"))] #[derive(Clone, Debug, Default, PartialEq)] \
@@ -174,6 +182,42 @@ fn view(manifest: &Manifest) -> String {
     )
 }
 
+fn query(body: &str) -> String {
+    format!(
+        "/// Asks SQL of the view: one SELECT over the declared tables and columns, `$1` standing \
+         for the first argument. SQL that is not allowed ends the run.\n\
+         #[allow(unused_variables, clippy::missing_errors_doc)] \
+         pub fn query(&self, sql: &str, arguments: &[::sekisho_analysis::Argument]) -> \
+         ::core::result::Result<::sekisho_analysis::Answer, ::std::string::String> {{ {body} }}\n"
+    )
+}
+
+/// The host's side of queries, inside the glue module.
+const QUERIES: &str = "struct Pulled(data::Query);\n\
+    impl ::sekisho_analysis::Pull for Pulled {\n\
+    fn next(&mut self) -> ::core::option::Option<(usize, ::std::vec::Vec<Values>)> {\n\
+    let batch = self.0.next_batch(BATCH_ROWS)?;\n\
+    let columns = batch.columns.into_iter().map(|column| match column.data {\n\
+    ColumnData::Codes(v) => Values::Codes(Column::new(v, column.validity)),\n\
+    ColumnData::Ints(v) => Values::Ints(Column::new(v, column.validity)),\n\
+    ColumnData::Floats(v) => Values::Floats(Column::new(v, column.validity)),\n\
+    ColumnData::Dates(v) => Values::Dates(Column::new(v, column.validity)),\n\
+    ColumnData::Patients(v) => Values::Patients(Column::new(v, column.validity)),\n\
+    });\n\
+    ::core::option::Option::Some((batch.rows as usize, columns.collect())) }\n\
+    fn texts(&self, column: u32) -> ::std::vec::Vec<::std::string::String> {\n\
+    self.0.dictionary(column) } }\n\
+    #[allow(dead_code)] pub fn query(sql: &str, arguments: &[Argument]) -> Answer {\n\
+    let arguments = arguments.iter().map(|argument| match argument {\n\
+    Argument::Number(v) => Parameter::Number(*v),\n\
+    Argument::Integer(v) => Parameter::Integer(*v),\n\
+    Argument::Text(v) => Parameter::Text(v.clone()),\n\
+    Argument::Flag(v) => Parameter::Flag(*v),\n\
+    });\n\
+    let query = data::Query::new(sql, &arguments.collect::<::std::vec::Vec<_>>());\n\
+    let names = query.columns().into_iter().map(|column| column.name).collect();\n\
+    Answer::over(names, ::std::boxed::Box::new(Pulled(query))) }\n";
+
 fn glue(manifest: &Manifest) -> String {
     let readers: String = manifest.tables.iter().enumerate().map(|(at, t)| reader(at, t)).collect();
     let emits: String = manifest.outputs.iter().enumerate().map(|(at, o)| emit(at, o)).collect();
@@ -184,7 +228,8 @@ fn glue(manifest: &Manifest) -> String {
          use sekisho::analysis::{{data, outputs as emit, parameters as given_parameters}};\n\
          use sekisho::analysis::types::{{ColumnData, Parameter}};\n\
          use sekisho::analysis::outputs::{{Cell, Series}};\n\
-         use ::sekisho_analysis::Column;\n\
+         #[allow(unused_imports)] use ::sekisho_analysis::{{Answer, Argument, Column, Values}};\n\
+         #[allow(dead_code)] const BATCH_ROWS: u32 = {BATCH_ROWS};\n{QUERIES}\
          pub fn dictionary(table: u32, column: u32) -> ::std::vec::Vec<::std::string::String> \
          {{ data::dictionary(table, column) }}\n{readers}\n{CELLS}\
          struct Analysis;\n\
@@ -232,7 +277,7 @@ fn reader(at: usize, table: &TableInput) -> String {
     format!(
         "pub fn {name}() -> impl ::core::iter::Iterator<Item = super::{batch}> {{\n\
          let reader = data::Reader::new({at});\n\
-         ::core::iter::from_fn(move || {{ let batch = reader.next_batch({BATCH_ROWS})?;\n\
+         ::core::iter::from_fn(move || {{ let batch = reader.next_batch(BATCH_ROWS)?;\n\
          let mut columns = batch.columns.into_iter();\n\
          ::core::option::Option::Some(super::{batch} {{ rows: batch.rows as usize, {fields} }}) \
          }})\n}}\n"
