@@ -133,12 +133,7 @@ fn tables(
     Ok((context, names))
 }
 
-fn table(
-    run: &mut Prepared,
-    at: usize,
-    scan: &Scan,
-    seen: &Seen,
-) -> Result<Table, Failed> {
+fn table(run: &mut Prepared, at: usize, scan: &Scan, seen: &Seen) -> Result<Table, Failed> {
     let unknown = || Failed::contract("unknown_table", "the table is not declared");
     let manifest = Arc::clone(&run.manifest);
     let input = manifest.tables.get(at).ok_or_else(unknown)?;

@@ -26,8 +26,7 @@ pub(super) fn planning(error: DataFusionError) -> Failed {
             }
             _ => Failed::contract("query_plan", error.to_string()),
         },
-        _ => common(&error)
-            .unwrap_or_else(|| Failed::contract("query_plan", error.to_string())),
+        _ => common(&error).unwrap_or_else(|| Failed::contract("query_plan", error.to_string())),
     }
 }
 

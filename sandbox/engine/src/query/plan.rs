@@ -85,7 +85,9 @@ fn refused(expr: &Expr) -> Option<Failed> {
 fn is_expression(expr: &Expr) -> bool {
     match expr {
         Expr::BinaryExpr(binary) => is_operator(binary.op),
-        Expr::GroupingSet(GroupingSet::Cube(columns)) => columns.len() <= MOST_GROUPINGS.ilog2() as usize,
+        Expr::GroupingSet(GroupingSet::Cube(columns)) => {
+            columns.len() <= MOST_GROUPINGS.ilog2() as usize
+        }
         Expr::GroupingSet(GroupingSet::Rollup(columns)) => columns.len() < MOST_GROUPINGS,
         Expr::GroupingSet(GroupingSet::GroupingSets(sets)) => sets.len() <= MOST_GROUPINGS,
         Expr::Alias(_)

@@ -22,9 +22,9 @@ use datafusion::physical_plan::streaming::{PartitionStream, StreamingTableExec};
 use sekisho_module::ColumnKind;
 
 use super::failure::Ended;
+use crate::cohort::Seen;
 use crate::failure::Failed;
 use crate::scan::{BLOCK_ROWS, Block, ReadAhead, Scan};
-use crate::cohort::Seen;
 
 /// Rows that are given at a time.
 const BATCH_ROWS: usize = 8_192;
@@ -121,7 +121,8 @@ impl Table {
         }
         let Some(block) = pass.block().map_err(Ended::error)? else { return Ok(None) };
         let runs = block.take(BATCH_ROWS);
-        let places = runs.iter().flat_map(|run| (run.from..run.from + run.rows).map(|row| (run.part, row)));
+        let places =
+            runs.iter().flat_map(|run| (run.from..run.from + run.rows).map(|row| (run.part, row)));
         let parts: Vec<_> = block.parts().iter().collect();
         let batch = interleave_record_batch(&parts, &places.collect::<Vec<_>>())?;
         // Who is read counts, whatever a query makes of it.

@@ -81,7 +81,8 @@ fn groups_joins_and_windows() {
     let window = "SELECT count(*) FROM (SELECT row_number() OVER \
                   (PARTITION BY patient ORDER BY weight) AS nth FROM visits) WHERE nth = 1";
     assert_eq!(found(window), ["300"]);
-    let uncorrelated = "SELECT count(*) FROM visits WHERE weight > (SELECT avg(weight) FROM visits)";
+    let uncorrelated =
+        "SELECT count(*) FROM visits WHERE weight > (SELECT avg(weight) FROM visits)";
     assert_eq!(found(uncorrelated).len(), 1);
     let exists = "SELECT count(DISTINCT patient) FROM visits v WHERE NOT EXISTS \
                   (SELECT 1 FROM visits o WHERE o.patient = v.patient AND o.weight IS NULL)";
@@ -100,7 +101,8 @@ fn groups_joins_and_windows() {
 /// days, of the others none: ten come back a year later, and five were never let go.
 fn hospital() -> Memory {
     let tokens: Vec<u64> = (0..40).map(|patient| patient << 57).collect();
-    let sexes: ArrayRef = Arc::new(UInt32Array::from_iter_values((0..40).map(|p| u32::from(p >= 25))));
+    let sexes: ArrayRef =
+        Arc::new(UInt32Array::from_iter_values((0..40).map(|p| u32::from(p >= 25))));
     let (mut stays, mut starts, mut ends) = (Vec::new(), Vec::new(), Vec::new());
     for (patient, token) in tokens.iter().enumerate() {
         let open = patient >= 35;
@@ -125,8 +127,7 @@ fn hospital() -> Memory {
 #[test]
 fn the_example_readmission_counts_who_comes_back() {
     let (component, manifest) = guest("readmission");
-    let view =
-        vec![grant("patients", &["sex"]), grant("encounters", &["class", "start", "end"])];
+    let view = vec![grant("patients", &["sex"]), grant("encounters", &["class", "start", "end"])];
     let data = Arc::new(hospital());
     let job = |within| {
         let within = parameter("within", v1::parameter::Value::Integer(within));
@@ -275,7 +276,8 @@ fn a_value_that_an_operation_does_not_take_ends_the_run() {
 fn large_and_deep_queries_end_the_run_and_not_the_runner() {
     let parentheses = format!("SELECT {}1{}", "(".repeat(10_000), ")".repeat(10_000));
     let chain = format!("SELECT 1{}", "+1".repeat(10_000));
-    let ctes: String = (1..8).map(|n| format!(", t{n} AS (SELECT a.* FROM t{} a, t{0} b)", n - 1)).collect();
+    let ctes: String =
+        (1..8).map(|n| format!(", t{n} AS (SELECT a.* FROM t{} a, t{0} b)", n - 1)).collect();
     let ctes = format!("WITH t0 AS (SELECT site FROM visits){ctes} SELECT count(*) FROM t7");
     for sql in [&parentheses, &chain, &ctes] {
         assert_eq!(refused(sql), (FailureClass::LimitExceeded, "query_size"), "{}", &sql[..40]);
@@ -287,7 +289,10 @@ fn large_and_deep_queries_end_the_run_and_not_the_runner() {
     let case = format!("SELECT {}0{}", "CASE WHEN true THEN ".repeat(40), " END".repeat(40));
     assert_eq!(found(&case).len(), 1);
     let list = "'A00', ".repeat(5_000);
-    assert_eq!(found(&format!("SELECT count(*) FROM visits WHERE site IN ({list}'west')")), ["250"]);
+    assert_eq!(
+        found(&format!("SELECT count(*) FROM visits WHERE site IN ({list}'west')")),
+        ["250"]
+    );
 }
 
 #[test]
@@ -310,7 +315,11 @@ fn a_query_is_bounded_in_number_memory_and_time() {
         let mut job = asking(&held);
         job.limits.memory_bytes = 24 << 20;
         let failed = failure(job);
-        assert_eq!((failed.class, failed.code), (FailureClass::LimitExceeded, "query_memory"), "{held}");
+        assert_eq!(
+            (failed.class, failed.code),
+            (FailureClass::LimitExceeded, "query_memory"),
+            "{held}"
+        );
     }
     let mut long = asking(&format!("SELECT count(*) {cross}, visits d, visits e"));
     long.limits.wall_seconds = 1;

@@ -30,7 +30,11 @@ impl Host {
         Ok(Query { asked, columns, rows: Vec::new(), at: 0, len: 0, _open: open })
     }
 
-    fn answer(&mut self, query: &Resource<Query>, most: u32) -> Result<Option<data::Batch>, Failed> {
+    fn answer(
+        &mut self,
+        query: &Resource<Query>,
+        most: u32,
+    ) -> Result<Option<data::Batch>, Failed> {
         let Self { run, resources, progress, .. } = self;
         let gone = |_| Failed::contract("unknown_query", "there is no such query");
         let query = resources.get_mut(query).map_err(gone)?;

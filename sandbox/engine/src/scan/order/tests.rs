@@ -5,7 +5,7 @@ use arrow::datatypes::Int64Type;
 use sekisho_module::ColumnKind;
 
 use super::*;
-use crate::cohort::Seen;
+use crate::cohort::Numbers;
 use crate::scan::{ReadAhead, Scanner};
 use crate::view::{ColumnView, Dictionaries, TableView};
 use crate::{Batches, Source, SourceColumn, SourceError};
