@@ -70,9 +70,45 @@ pub fn seeds() -> Vec<Vec<u8>> {
             ..Default::default()
         }],
         events_per_step: 10,
+        ..Default::default()
+    });
+    let coefficients = Body::Coefficients(v1::Coefficients {
+        model: "a line".to_owned(),
+        scale: v1::CoefficientScale::Identity.into(),
+        patients: 40,
+        residual_degrees_of_freedom: 38,
+        coefficients: vec![v1::Coefficient {
+            term: "age".to_owned(),
+            estimate: Some(0.5),
+            standard_error: Some(0.1),
+            ..Default::default()
+        }],
+        ..Default::default()
+    });
+    let contingency = Body::Contingency(v1::Contingency {
+        row_labels: vec!["west".to_owned()],
+        column_labels: vec!["yes".to_owned()],
+        strata: vec![v1::ContingencyStratum {
+            rows: vec![v1::TableRow::default(); 2],
+            ..Default::default()
+        }],
+        ..Default::default()
+    });
+    let incidence = Body::Incidence(v1::CumulativeIncidence {
+        causes: vec!["death".to_owned()],
+        groups: vec![v1::IncidenceGroup {
+            patients: 40,
+            curves: vec![v1::IncidenceCurve {
+                events: 12,
+                steps: vec![v1::IncidenceStep { time: 9.0, incidence: 0.3, ..Default::default() }],
+            }],
+            ..Default::default()
+        }],
+        events_per_step: 10,
+        ..Default::default()
     });
     let text = Body::Text(v1::ShortText { text: "fine".to_owned() });
-    let bodies = [table, histogram, survival, text];
+    let bodies = [table, histogram, survival, coefficients, contingency, incidence, text];
     let whole = bodies.map(|body| v1::CheckedOutput {
         output: Some(v1::Output { name: "one".to_owned(), body: Some(body), ..Default::default() }),
         evidence: Some(v1::Evidence { patients: 16, cell_patients: vec![3], ..Default::default() }),

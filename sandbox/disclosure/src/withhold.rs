@@ -101,9 +101,12 @@ impl Marginal {
     fn complement_lines(&mut self) -> bool {
         let rows = (0..=self.totals.0).map(Line::Row);
         let lines = rows.chain((0..=self.totals.1).map(Line::Column));
-        lines.fold(false, |changed, line| {
-            (self.is_weak(line) && self.hide_least(|entry| line.has(entry))) || changed
-        })
+        // All of them, whatever the first one changes.
+        let mut changed = false;
+        for line in lines {
+            changed |= self.is_weak(line) && self.hide_least(|entry| line.has(entry));
+        }
+        changed
     }
 
     fn is_weak(&self, line: Line) -> bool {

@@ -8,6 +8,8 @@ use crate::aggregate::Aggregates;
 
 /// Figures of a group of survival: patients, events, the median and its interval.
 const GROUP: usize = 5;
+/// Figures of a term of a regression: estimate, standard error, interval, p value.
+const TERM: usize = 5;
 
 /// Cells that a manifest declares, steps of curves aside, which only the bytes of outputs
 /// bound. Counted over nobody: no patient's answer can make it more, and so end a run.
@@ -24,6 +26,15 @@ fn of(output: &Output) -> usize {
             histogram.series.iter().map(|series| series.patients.len() + 2).sum()
         }
         Some(Body::Survival(curve)) => curve.groups.len() * GROUP,
+        Some(Body::Coefficients(fit)) => fit.coefficients.len() * TERM,
+        Some(Body::Contingency(table)) => {
+            let rows = table.strata.iter().flat_map(|stratum| &stratum.rows);
+            rows.map(|row| row.cells.len()).sum()
+        }
+        // Each curve has its events, each group its patients.
+        Some(Body::Incidence(incidence)) => {
+            incidence.groups.iter().map(|group| group.curves.len() + 1).sum()
+        }
         Some(Body::Text(_)) => 1,
         None => 0,
     }

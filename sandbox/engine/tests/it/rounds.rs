@@ -64,11 +64,10 @@ fn model(checked: &v1::CheckedOutput) -> v1::Coefficients {
 }
 
 fn terms(model: &v1::Coefficients) -> Vec<(&str, f64, f64)> {
-    let term = |one| {
-        let v1::Coefficient { term, estimate, standard_error, .. } = one;
-        (term.as_str(), estimate.unwrap(), standard_error.unwrap())
-    };
-    model.coefficients.iter().map(term).collect()
+    let terms = model.coefficients.iter();
+    terms
+        .map(|one| (one.term.as_str(), one.estimate.unwrap(), one.standard_error.unwrap()))
+        .collect()
 }
 
 /// `coxph(Surv(time, status) ~ age + sex + ph.ecog, lung)` in R prints 0.011067, -0.552612 and
