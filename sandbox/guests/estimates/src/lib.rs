@@ -78,7 +78,7 @@ fn moments(people: &[Person], site: u32) -> Vec<Moment> {
     let mut at_risk = of_site().count() as u64;
     let at = |visits: u32| {
         let gone = of_site().filter(|p| p.visits == visits).count() as u64;
-        let (events, censored) = if visits % 2 == 0 { (gone, 0) } else { (0, gone) };
+        let (events, censored) = if visits.is_multiple_of(2) { (gone, 0) } else { (0, gone) };
         let moment = Moment { time: f64::from(visits), at_risk, events, censored };
         at_risk -= gone;
         moment
