@@ -8,6 +8,9 @@ use crate::aggregate::round;
 /// 97.5th percentile of the standard normal distribution.
 pub(crate) const Z: f64 = 1.959_963_984_540_054;
 
+/// Degrees of freedom from which two terms of a series give Student's percentile to 1e-8.
+const SERIES_DEGREES: u64 = 1000;
+
 /// Probability that a standard normal variable is at least as far from 0 as `z`.
 pub(crate) fn normal_two_sided(z: f64) -> f64 {
     2.0 * Normal::standard().sf(z.abs())
@@ -16,8 +19,17 @@ pub(crate) fn normal_two_sided(z: f64) -> f64 {
 /// The same of Student's t, and the 97.5th percentile of its distribution. `None` without
 /// degrees of freedom.
 pub(crate) fn student(t: f64, degrees_of_freedom: u64) -> Option<(f64, f64)> {
-    let distribution = StudentsT::new(0.0, 1.0, count(degrees_of_freedom)).ok()?;
-    Some((2.0 * distribution.sf(t.abs()), distribution.inverse_cdf(0.975)))
+    let degrees = count(degrees_of_freedom);
+    let distribution = StudentsT::new(0.0, 1.0, degrees).ok()?;
+    let limit = if degrees_of_freedom < SERIES_DEGREES {
+        distribution.inverse_cdf(0.975)
+    } else {
+        // Abramowitz and Stegun 1964, 26.7.5, where the search of `inverse_cdf` loses digits.
+        let first = (Z.powi(3) + Z) / 4.0;
+        let second = (5.0 * Z.powi(5) + 16.0 * Z.powi(3) + 3.0 * Z) / 96.0;
+        Z + first / degrees + second / degrees.powi(2)
+    };
+    Some((2.0 * distribution.sf(t.abs()), limit))
 }
 
 /// A statistic against the chi-square distribution, as it is published; `None` without degrees
@@ -54,7 +66,7 @@ mod tests {
         close(normal_two_sided(-Z), 0.05);
         close(normal_two_sided(3.290_526_731_491_9), 0.001);
         for (freedom, limit) in
-            [(1, 12.706_204_736), (10, 2.228_138_852), (30, 2.042_272_456), (1_000_000, 1.959_966)]
+            [(1, 12.706_204_736), (10, 2.228_138_852), (30, 2.042_272_456), (999, 1.962_341_46), (1000, 1.962_339_08), (1_000_000, 1.959_966_4)]
         {
             let (p, found) = student(limit, freedom).unwrap();
             close(found, limit);
