@@ -65,9 +65,14 @@ mod tests {
     fn tails_are_those_of_the_tables() {
         close(normal_two_sided(-Z), 0.05);
         close(normal_two_sided(3.290_526_731_491_9), 0.001);
-        for (freedom, limit) in
-            [(1, 12.706_204_736), (10, 2.228_138_852), (30, 2.042_272_456), (999, 1.962_341_46), (1000, 1.962_339_08), (1_000_000, 1.959_966_4)]
-        {
+        for (freedom, limit) in [
+            (1, 12.706_204_736),
+            (10, 2.228_138_852),
+            (30, 2.042_272_456),
+            (999, 1.962_341_46),
+            (1000, 1.962_339_08),
+            (1_000_000, 1.959_966_4),
+        ] {
             let (p, found) = student(limit, freedom).unwrap();
             close(found, limit);
             close(p, 0.05);

@@ -63,11 +63,7 @@ fn fit(people: &[Person]) -> Fit {
                 estimate: mean(&west) - mean(&east),
                 standard_error: (variance * (1.0 / m + 1.0 / n)).sqrt(),
             },
-            Coefficient {
-                term: 0,
-                estimate: mean(&east),
-                standard_error: (variance / m).sqrt(),
-            },
+            Coefficient { term: 0, estimate: mean(&east), standard_error: (variance / m).sqrt() },
         ],
     }
 }
@@ -99,12 +95,10 @@ fn spoil(behaviour: &str, out: &mut Outputs) {
         "another_key" => curves[1].site = 2,
         "falling_time" => curves[0].moments[1].time = 0.5,
         "revived" => curves[0].moments[3].at_risk += 1,
-        "curve_above_view" => curves[0].moments = vec![Moment {
-            time: 1.0,
-            at_risk: 1_000_000,
-            events: 500_000,
-            censored: 0,
-        }],
+        "curve_above_view" => {
+            curves[0].moments =
+                vec![Moment { time: 1.0, at_risk: 1_000_000, events: 500_000, censored: 0 }]
+        }
         _ => {}
     }
 }
