@@ -52,6 +52,7 @@ fn smithed(world: World, seed: u64) -> Option<Vec<u8>> {
         max_funcs: 20,
         max_instructions: 200,
         max_memory32_bytes: 64 << 20,
+        max_memories: if lot.one_in(16) { 3 } else { 1 },
         max_table_elements: if lot.one_in(8) { 1_000_000 } else { 1000 },
         disallow_traps: lot.one_in(2),
         allow_start_export: lot.one_in(4),
