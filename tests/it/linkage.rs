@@ -161,7 +161,7 @@ fn lk_3_a_joined_run_that_waits_ends_unread_when_its_rule_is_closed() {
     site.start_worker().unwrap();
     for run in &runs {
         let seen = desk::finished(&site, run, Duration::from_secs(60));
-        assert_eq!(seen["state"], "RUN_STATE_FAILED", "{seen}");
+        assert_eq!(seen["state"], "RUN_STATE_CANCELLED", "{seen}");
     }
     let leased =
         |run: &String| log::entries(&site).iter().any(|e| e.is("run_leased", "run_id", run));
