@@ -52,7 +52,6 @@ fn smithed(world: World, seed: u64) -> Option<Vec<u8>> {
         max_funcs: 20,
         max_instructions: 200,
         max_memory32_bytes: 64 << 20,
-        max_memories: if lot.one_in(16) { 3 } else { 1 },
         max_table_elements: if lot.one_in(8) { 1_000_000 } else { 1000 },
         disallow_traps: lot.one_in(2),
         allow_start_export: lot.one_in(4),
@@ -60,6 +59,8 @@ fn smithed(world: World, seed: u64) -> Option<Vec<u8>> {
         exceptions_enabled: lot.one_in(16),
         gc_enabled: lot.one_in(16),
         memory64_enabled: lot.one_in(16),
+        // With them come references to the host's values, which are off.
+        reference_types_enabled: lot.one_in(16),
         relaxed_simd_enabled: lot.one_in(16),
         tail_call_enabled: lot.one_in(16),
         threads_enabled: lot.one_in(16),
@@ -118,7 +119,8 @@ fn all_end(world: World, made: fn(World, u64) -> Option<Vec<u8>>, first: u64, le
     }
     let none = ways.get("no component").copied().unwrap_or(0);
     assert!((modules - none) * 100 >= least * modules, "{ways:?}");
-    assert!(ways.len() > 2, "all alike: {ways:?}");
+    // Whatever a patient's call does, a per-patient run ends with outputs.
+    assert!(ways.len() > 1, "all alike: {ways:?}");
 }
 
 macro_rules! smith {
