@@ -50,3 +50,10 @@ fn ag_3_an_agreement_with_a_filter_that_cannot_be_kept_is_not_recorded() {
     let projects = site.person(desk::RESEARCHER).args(["project", "list"]).json().unwrap();
     assert_eq!(projects, Value::Array(vec![]));
 }
+
+#[test]
+fn an_agreement_asks_for_no_smaller_cell_than_its_data() {
+    let (site, staff) = Site::staffed().unwrap();
+    let agreement = AgreementFile { min_cell: 9, ..AgreementFile::for_lung(&staff) };
+    assert_eq!(desk::not_recorded(&site, &agreement), "AGREEMENT_INVALID");
+}

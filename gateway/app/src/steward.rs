@@ -267,11 +267,16 @@ impl App {
                 }
                 found => found?,
             };
+            let dataset = dataset.for_decision();
+            if agreement.min_cell < dataset.min_cell {
+                let why = format!("{dataset_id} {version} asks for {} (OU-1)", dataset.min_cell);
+                return Err(AppError::invalid("AGREEMENT_INVALID", "agreement.min_cell", why));
+            }
             if tables.is_empty() {
                 return Err(invalid(format!("grant at least one table of {dataset_id}")));
             }
             for granted in tables {
-                check_table(dataset.for_decision(), granted).map_err(invalid)?;
+                check_table(dataset, granted).map_err(invalid)?;
             }
         }
         Ok(())
