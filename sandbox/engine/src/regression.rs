@@ -100,18 +100,16 @@ impl Estimate {
             }
         };
         let limits = width.map(|width| [-width, width].map(|w| value + w * standard_error));
-        let ratio = |of: Option<f64>| {
-            let ratio = of.filter(|_| scale.has_events()).map(f64::exp);
-            ratio.filter(|ratio| ratio.is_finite()).map(round)
-        };
+        let finite = |of: Option<f64>| of.filter(|number| number.is_finite()).map(round);
+        let ratio = |of: Option<f64>| finite(of.filter(|_| scale.has_events()).map(f64::exp));
         let [lower, upper] = [limits.map(|[lower, _]| lower), limits.map(|[_, upper]| upper)];
         v1::Coefficient {
             term,
             estimate: Some(value),
             standard_error: Some(standard_error),
-            lower: lower.map(round),
-            upper: upper.map(round),
-            p_value: p.map(round),
+            lower: finite(lower),
+            upper: finite(upper),
+            p_value: finite(p),
             ratio: ratio(Some(value)),
             ratio_lower: ratio(lower),
             ratio_upper: ratio(upper),

@@ -46,17 +46,15 @@ pub(crate) fn run(
     let views = std::mem::take(&mut run.views);
     let manifest = std::sync::Arc::clone(&run.manifest);
     let least = u64::from(run.limits.min_cell);
-    let mut state = Vec::new();
+    let (mut state, mut fewest) = (Vec::new(), None);
     for round in 0..manifest.rounds {
         let mut totals = Totals::new(&manifest.totals);
-        let given = u64::from(round).saturating_mul(notes.rows_read);
-        let mut pass = Pass { run: &mut run, views: &views, scans: &scans, guest: &guest, given };
+        let mut pass = Pass { run: &mut run, views: &views, scans: &scans, guest: &guest };
         let seen = pass.collect(&parameters, &state, &mut totals, notes, sink)?;
-        // The same patients come in every round.
-        (notes.patients, notes.rows_read) = seen;
         let (totals, counted) = totals.finish(least)?;
+        let counted = fewer(fewest.take(), counted);
         match reduce(&guest, &parameters, round, &state, &totals, notes)? {
-            Step::Next(next) => state = checked(next)?,
+            Step::Next(next) => (state, fewest) = (checked(next)?, Some(counted)),
             Step::Done(outcomes) => return made(&mut run, outcomes, &counted, seen),
         }
     }
@@ -70,8 +68,6 @@ struct Pass<'a> {
     views: &'a [TableView],
     scans: &'a [Scan],
     guest: &'a Guest,
-    /// Rows that the guest was given in earlier rounds.
-    given: u64,
 }
 
 impl Pass<'_> {
@@ -89,8 +85,12 @@ impl Pass<'_> {
             let mut patients = Patients::open(self.views, self.scans, bucket)?;
             while let Some((_, tables)) = patients.next()? {
                 people += 1;
-                rows += tables.iter().map(|t| u64::from(t.rows)).sum::<u64>();
-                self.run.limits.check_rows(self.given.saturating_add(rows))?;
+                // The same patients come in every round, their rows are given each time.
+                let given = tables.iter().map(|t| u64::from(t.rows)).sum::<u64>();
+                rows += given;
+                notes.patients = notes.patients.max(people);
+                notes.rows_read += given;
+                self.run.limits.check_rows(notes.rows_read)?;
                 let answered = self.guest.call(notes, |guest, store| {
                     guest.call_contribute(store, &tables, parameters, state)
                 })?;
@@ -111,6 +111,14 @@ impl Pass<'_> {
             }
         }
         Ok((people, rows))
+    }
+}
+
+/// Those behind each total in the round that had fewest.
+fn fewer(before: Option<Vec<Counted>>, now: Vec<Counted>) -> Vec<Counted> {
+    match before {
+        None => now,
+        Some(before) => before.into_iter().zip(now).map(|(one, other)| one.fewer(other)).collect(),
     }
 }
 
@@ -136,7 +144,7 @@ fn checked(state: Vec<f64>) -> Result<Vec<f64>, Failed> {
 }
 
 /// The typed outputs. Patients and events of a model are those that the host counted in the
-/// last round; everything else is the reducer's claim.
+/// round that had fewest; everything else is the reducer's claim.
 fn made(
     run: &mut Prepared,
     outcomes: Vec<Outcome>,

@@ -26,6 +26,14 @@ pub(crate) struct Counted {
     pub(crate) events: Option<u64>,
 }
 
+impl Counted {
+    /// The fewer of two rounds: a model is of no more patients than the round with fewest had.
+    pub(crate) fn fewer(self, other: Self) -> Self {
+        let events = self.events.zip(other.events).map(|(one, other)| one.min(other));
+        Self { patients: self.patients.min(other.patients), events }
+    }
+}
+
 /// Why a patient's answer is not taken; for the developer over dummy data.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Misfit {

@@ -48,7 +48,8 @@ fn stratum(
     let rows = with_totals(counts).into_iter().zip(reasons).map(|(counts, reasons)| {
         let cells = counts.into_iter().zip(reasons).map(|(patients, reason)| {
             let value = match hidden.or(reason) {
-                Some(reason) => Value::Suppressed(reason.into()),
+                // One mark for all: which of them are small would narrow the sums of a line.
+                Some(_) => Value::Suppressed(Suppression::Secondary.into()),
                 None => Value::Count(i64::try_from(patients).unwrap_or(i64::MAX)),
             };
             Cell { value: Some(value) }
@@ -179,6 +180,12 @@ mod tests {
             row.cells.iter().filter(|cell| hidden(cell)).count()
         };
         assert_eq!(made.rows.iter().map(hidden).collect::<Vec<_>>(), [2, 2, 0]);
+        let marks =
+            made.rows.iter().flat_map(|row| &row.cells).filter_map(|cell| match cell.value {
+                Some(Value::Suppressed(mark)) => Some(mark),
+                _ => None,
+            });
+        assert_eq!(marks.collect::<std::collections::BTreeSet<_>>().len(), 1);
         let counts = [vec![20, 30], vec![40, 15]];
         let all = stratum(String::new(), &counts, 10, Some(Suppression::Secondary));
         assert_eq!(all.rows.iter().map(hidden).sum::<usize>(), 9);

@@ -94,7 +94,9 @@ fn a_cox_regression_is_published_as_r_prints_it() {
     let evidence = evidence(checked);
     assert!(evidence.host_verified);
     assert_eq!((evidence.patients, evidence.rows_read), (227, 228));
-    assert_eq!((report.usage.patients, report.usage.rows_read), (228, 228));
+    // All of them in every round.
+    assert_eq!((report.usage.patients, report.usage.rows_read % 228), (228, 0));
+    assert!(report.usage.rows_read > 228);
 }
 
 /// statsmodels 0.15.0, `Logit`, to six digits.

@@ -3,6 +3,7 @@ use sekisho_proto::v1::output::Body;
 use sekisho_proto::v1::{SurvivalCurve, SurvivalGroup};
 
 use super::{Emitted, another_kind, body, by_key, guest, label, labels};
+use crate::aggregate::round;
 use crate::failure::Failed;
 use crate::run::Prepared;
 use crate::survival::{Moment, estimate_moments};
@@ -52,9 +53,12 @@ fn moments(given: &[guest::Moment]) -> Result<(u64, Vec<Moment>), Failed> {
     let patients = given.first().map_or(0, |first| first.at_risk);
     let mut left = patients;
     let mut before: Option<f64> = None;
+    let mut made = Vec::with_capacity(given.len());
     for one in given {
-        if !(one.time.is_finite() && one.time >= 0.0 && before.is_none_or(|t| t < one.time)) {
-            let message = "times must be finite, not negative, and rise";
+        // As published; two that are the same then do not rise.
+        let time = round(one.time);
+        if !(time.is_finite() && time >= 0.0 && before.is_none_or(|t| t < time)) {
+            let message = "times must be finite, not negative, and rise by six digits";
             return Err(Failed::contract("survival_time", message));
         }
         let gone = one.events.checked_add(one.censored);
@@ -63,11 +67,10 @@ fn moments(given: &[guest::Moment]) -> Result<(u64, Vec<Moment>), Failed> {
             let message = "at risk must be those who had neither event nor end of follow-up before";
             Failed::contract("survival_numbers", message)
         })?;
-        before = Some(one.time);
+        before = Some(time);
+        made.push(Moment { time, at_risk: one.at_risk, events: one.events });
     }
-    let moment =
-        |one: &guest::Moment| Moment { time: one.time, at_risk: one.at_risk, events: one.events };
-    Ok((patients, given.iter().map(moment).collect()))
+    Ok((patients, made))
 }
 
 #[cfg(test)]
@@ -93,6 +96,7 @@ mod tests {
         assert_eq!(code(&[(0.0, 9, 0, 2), (1.0, 7, 3, 1), (4.5, 3, 3, 0)]), Ok(9));
         for rows in [
             [(1.0, 9, 1, 0), (1.0, 8, 1, 0)],
+            [(1.0, 9, 1, 0), (1.000_000_1, 8, 1, 0)],
             [(2.0, 9, 1, 0), (1.0, 8, 1, 0)],
             [(-1.0, 9, 1, 0), (1.0, 8, 1, 0)],
             [(1.0, 9, 1, 0), (f64::INFINITY, 8, 1, 0)],
